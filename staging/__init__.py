@@ -1,0 +1,1 @@
+"""Staging: from a recording's channels to a scored hypnogram, by one of several stagers."""
