@@ -1,0 +1,85 @@
+"""One recording from file to audit, without an EHR: the middle of the way of a study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditor.engine import audit as audit_scoring
+from auditor.evidence import measure
+from auditor.rulebook import load_rulebook
+from auditor.vocabulary import Audit, Evidence, Hypnogram, Montage, Recording
+from connector.documents import fit_to_recording, read_scoring
+from connector.edf import read_recording
+from connector.figures import SleepFigures, sleep_figures
+from staging.montage import ChannelNames, choose_montage
+from staging.stager import Progress, Stager
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedStudy:
+    """What a recording became.
+
+    Attributes:
+        hypnogram: as scored.
+        evidence: as measured, whoever scored it.
+        audit: what holds of the one against the other.
+        figures: the night's sleep figures by that hypnogram.
+    """
+
+    hypnogram: Hypnogram
+    evidence: Evidence
+    audit: Audit
+    figures: SleepFigures
+
+
+def score(
+    path: Path, stager: Stager, progress: Progress, names: ChannelNames | None = None
+) -> AuditedStudy:
+    """Stages a recording and audits the result.
+
+    Raises:
+        RecordingRefused: the recording cannot be read or staged.
+    """
+    montage = _read(path, progress, names)
+    return _audit(montage, stager.stage(montage, progress), progress)
+
+
+def audit_file(
+    path: Path, scoring: Path, progress: Progress, names: ChannelNames | None = None
+) -> AuditedStudy:
+    """Audits a scoring that was made elsewhere.
+
+    Raises:
+        RecordingRefused: the recording cannot be read.
+        ScoringRefused: the scoring cannot be read.
+    """
+    scored = read_scoring(scoring)  # before the recording: it is the quicker one to refuse
+    montage = _read(path, progress, names)
+    hypnogram = fit_to_recording(scored, montage.recording.n_epochs)
+    return _audit(montage, hypnogram, progress)
+
+
+def measure_file(path: Path, progress: Progress, names: ChannelNames | None = None) -> Evidence:
+    """Measures only.
+
+    Raises:
+        RecordingRefused: the recording cannot be read.
+    """
+    return measure(_read(path, progress, names), progress)
+
+
+def _read(path: Path, progress: Progress, names: ChannelNames | None) -> Montage:
+    progress("read", 0.0)
+    recording: Recording = read_recording(path)
+    montage = choose_montage(recording, names or ChannelNames())
+    progress("read", 1.0)
+    return montage
+
+
+def _audit(montage: Montage, hypnogram: Hypnogram, progress: Progress) -> AuditedStudy:
+    evidence = measure(montage, progress)
+    progress("audit", 0.0)
+    audit = audit_scoring(hypnogram, evidence, load_rulebook())
+    progress("audit", 1.0)
+    return AuditedStudy(hypnogram, evidence, audit, sleep_figures(hypnogram))
