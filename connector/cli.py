@@ -1,0 +1,241 @@
+"""The command ``somnoaudit``: parses, calls, prints. What it calls is imported when used, so
+that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auditor.errors import InputRefused, SomnoauditError, UsageError
+
+if TYPE_CHECKING:
+    from connector.pipeline import AuditedStudy
+    from staging.montage import ChannelNames
+
+app = typer.Typer(
+    name="somnoaudit",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks print local variables, patients' among them
+    help=(
+        "Stage a polysomnography, audit every reason given for a stage against the measured "
+        "signal, and put before a physician the epochs that matter.\n\n"
+        "Start with `somnoaudit demo`. Exit codes: 0 done, 2 wrong usage, 3 the input is "
+        "refused, 4 the EHR or another server failed, 1 a defect of somnoaudit."
+    ),
+)
+
+RecordingPath = Annotated[Path, typer.Argument(metavar="RECORDING", help="An EDF or BDF file.")]
+JsonPath = Annotated[
+    str | None,
+    typer.Option(
+        "--json", metavar="FILE", help="Write the JSON document to FILE; - is standard output."
+    ),
+]
+ChannelsPath = Annotated[
+    Path | None,
+    typer.Option("--channels", metavar="FILE", help="A YAML file of your own channel names."),
+]
+
+
+@app.command()
+def score(
+    recording: RecordingPath,
+    stager: Annotated[
+        str, typer.Option(help="Who stages: `yasa`, or any that an installed package offers.")
+    ] = "yasa",
+    model: Annotated[
+        str | None, typer.Option(metavar="PATH_OR_URL", help="The model that the stager uses.")
+    ] = None,
+    json_path: JsonPath = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write report.html and audit.json into DIR."),
+    ] = None,
+    channels: ChannelsPath = None,
+) -> None:
+    """Stage a recording and audit the result.
+
+    Prints a summary: hypnogram, sleep figures, the flagged epochs with what was claimed and
+    what was measured.
+    """
+    from connector import pipeline
+    from connector.terminal import progress_on_stderr
+    from staging.stager import make_stager
+
+    chosen = make_stager(stager, model)
+    _check_outputs(json_path, report)
+    with progress_on_stderr() as progress:
+        study = pipeline.score(recording, chosen, progress, _channel_names(channels))
+    _show(study, json_path, report)
+
+
+@app.command()
+def audit(
+    recording: RecordingPath,
+    scoring: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="A scoring file (JSON) or an EDF+ hypnogram."),
+    ],
+    json_path: JsonPath = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write report.html and audit.json into DIR."),
+    ] = None,
+    channels: ChannelsPath = None,
+) -> None:
+    """Audit a scoring that was made elsewhere, rationales included."""
+    from connector import pipeline
+    from connector.terminal import progress_on_stderr
+
+    _check_outputs(json_path, report)
+    with progress_on_stderr() as progress:
+        study = pipeline.audit_file(recording, scoring, progress, _channel_names(channels))
+    _show(study, json_path, report)
+
+
+@app.command()
+def evidence(
+    recording: RecordingPath, json_path: JsonPath = None, channels: ChannelsPath = None
+) -> None:
+    """Measure only: events and per-epoch measures, without any scoring."""
+    from connector import pipeline
+    from connector.documents import evidence_json
+    from connector.terminal import evidence_summary, progress_on_stderr
+
+    _check_outputs(json_path)
+    with progress_on_stderr() as progress:
+        found = pipeline.measure_file(recording, progress, _channel_names(channels))
+    document = evidence_json(found)
+    if json_path is not None:
+        _write(document, json_path)
+    else:
+        print(evidence_summary(document))
+
+
+@app.command()
+def claims(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Rationale text; standard input if none.")
+    ] = None,
+    json_path: JsonPath = None,
+) -> None:
+    """Read rationale text and print the claims found in it."""
+    from auditor.claims import read_claims
+    from connector.documents import claim_json
+    from connector.terminal import claims_summary
+
+    _check_outputs(json_path)
+    document = [claim_json(claim) for claim in read_claims(_text(file))]
+    if json_path is not None:
+        _write(document, json_path)
+    else:
+        print(claims_summary(document))
+
+
+@app.command()
+def rules(
+    rule_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A rule such as N2.1; all if none.")
+    ] = None,
+) -> None:
+    """List the rulebook, or explain one rule with its thresholds and sources."""
+    from auditor.rulebook import load_rulebook
+    from connector.terminal import rule_explanation, rulebook_table
+
+    rulebook = load_rulebook()
+    if rule_id is None:
+        print(rulebook_table(rulebook))
+        return
+    rule = next((r for r in rulebook.rules if r.id.casefold() == rule_id.casefold()), None)
+    if rule is None:
+        known = ", ".join(r.id for r in rulebook.rules)
+        raise UsageError(f"there is no rule {rule_id!r}; the rulebook has: {known}")
+    print(rule_explanation(rule))
+
+
+@app.command()
+def evaluate(
+    predicted: Annotated[Path, typer.Argument(help="A scoring, or a folder of scorings.")],
+    reference: Annotated[Path, typer.Argument(help="The scoring it is held against, or a folder.")],
+    json_path: JsonPath = None,
+) -> None:
+    """Agreement of two scorings: accuracy, macro-F1, Cohen's kappa, per stage."""
+    from connector.agreement import evaluate as compare
+    from connector.terminal import agreement_summary
+
+    _check_outputs(json_path)
+    document = compare(predicted, reference)
+    if json_path is not None:
+        _write(document, json_path)
+    else:
+        print(agreement_summary(document))
+
+
+def _channel_names(path: Path | None) -> ChannelNames | None:
+    from staging.montage import load_channel_names
+
+    return load_channel_names(path) if path else None
+
+
+def _text(file: Path | None) -> str:
+    if file is None:
+        return sys.stdin.read()
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputRefused(file, "is not UTF-8 text", "give a text file") from None
+    except OSError as error:
+        problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"
+        raise InputRefused(file, problem, "check the name and the permissions") from None
+
+
+def _check_outputs(json_path: str | None, report: Path | None = None) -> None:
+    """Refuses an unwritable output before minutes are spent on what would go there."""
+    if json_path is not None and json_path != "-":
+        parent = Path(json_path).absolute().parent
+        if not parent.is_dir() or Path(json_path).is_dir():
+            raise UsageError(f"--json {json_path}: give a file in a folder that exists")
+        if not os.access(parent, os.W_OK):
+            raise UsageError(f"--json {json_path}: the folder cannot be written to")
+    if report is not None and report.exists() and not report.is_dir():
+        raise UsageError(f"--report {report}: give a folder, not a file")
+
+
+def _write(document: object, json_path: str) -> None:
+    from connector.documents import write_json
+
+    if json_path == "-":
+        print(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1))
+    else:
+        write_json(document, Path(json_path))
+
+
+def _show(study: AuditedStudy, json_path: str | None, report: Path | None) -> None:
+    from connector.documents import audit_json
+    from connector.terminal import summary
+
+    document = audit_json(study.audit, study.evidence, study.figures.document())
+    if report is not None:
+        from connector.pages import write_report
+
+        write_report(document, report)
+    if json_path is not None:
+        _write(document, json_path)
+    else:
+        print(summary(document))
+
+
+def main() -> None:
+    """Runs the command; every error that somnoaudit raises on purpose ends in one line."""
+    try:
+        app()
+    except SomnoauditError as error:
+        print(f"somnoaudit: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
