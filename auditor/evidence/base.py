@@ -1,0 +1,375 @@
+"""What every detector works on, and what every detector returns.
+
+A detector is a function of the shape :class:`Detect`: it is given the night's working signals
+and what the detectors before it found, and returns :class:`Measured`. It registers by standing
+in ``auditor.evidence.DETECTORS``, after those that it builds upon.
+
+Working signals are the montage's channels, anti-aliased and resampled to 100 Hz: fast enough
+for everything below 40 Hz, which holds all of AASM's EEG and EOG phenomena, and the same grid
+whatever the recording's own rate. Chin EMG lives above that; it is read at its own rate from
+:meth:`Signals.raw`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import lru_cache
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import signal as sp
+
+from auditor.vocabulary import (
+    EPOCH_S,
+    Channel,
+    Event,
+    Measure,
+    Montage,
+    Phenomenon,
+    Role,
+)
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Doubles: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Indices: TypeAlias = npt.NDArray[np.intp]
+Reasons: TypeAlias = tuple[str, ...]
+"""One sentence for each epoch: why something cannot be assessed there; empty where it can."""
+
+WORKING_RATE_HZ = 100
+EPOCH_SAMPLES = int(EPOCH_S * WORKING_RATE_HZ)
+FASTEST_HZ = 40.0
+"""The highest frequency that a working signal still shows undamped."""
+
+_PIECE_S = 600
+_MARGIN_S = 1
+
+
+# ── working signals ───────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One channel at the working rate.
+
+    Attributes:
+        label: the channel's label.
+        source_rate_hz: the rate at which it was recorded.
+        samples: shape ``(n_samples,)``, µV; bridged by a straight line where nothing was
+            recorded, so that filters run through.
+        recorded: shape ``(n_samples,)``; False where nothing was recorded.
+    """
+
+    label: str
+    source_rate_hz: float
+    samples: Floats = field(repr=False)
+    recorded: Mask = field(repr=False)
+
+    def band(self, low_hz: float | None, high_hz: float | None) -> Floats:
+        """The samples within a band, without phase shift; None leaves that side open."""
+        kernel = band_kernel(low_hz, high_hz)
+        return _filtered(self.samples, kernel)
+
+    def shows(self, frequency_hz: float) -> bool:
+        """Whether it was recorded fast enough to show this frequency undamped."""
+        return frequency_hz <= min(FASTEST_HZ, 0.4 * self.source_rate_hz)
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """The montage's channels, ready for the detectors.
+
+    Attributes:
+        montage: where they come from.
+        n_epochs: whole epochs of the recording.
+        by_role: EEG and eye channels at the working rate. Two roles may share one channel.
+        quality: for each role of the montage one sentence an epoch, saying what is wrong with
+            the channel there; empty where it is good.
+    """
+
+    montage: Montage
+    n_epochs: int
+    by_role: Mapping[Role, Signal]
+    quality: Mapping[Role, Reasons]
+
+    def raw(self, role: Role) -> Channel | None:
+        """The role's channel at its own rate, to be read in pieces."""
+        return self.montage.channel(role)
+
+    def channels(self, roles: Sequence[Role]) -> Iterator[tuple[Role, Signal]]:
+        """The distinct channels of these roles, each with the first role that it fills."""
+        seen: set[str] = set()
+        for role in roles:
+            found = self.by_role.get(role)
+            if found is not None and found.label not in seen:
+                seen.add(found.label)
+                yield role, found
+
+    def obstacles(self, role: Role, up_to_hz: float) -> Reasons:
+        """Why the role's channel does not show this frequency, epoch by epoch."""
+        if role not in self.montage.roles:
+            return self.throughout(self.montage.missing.get(role, f"no {spoken(role)} channel"))
+        channel = self.montage.roles[role].channel
+        if up_to_hz > 0.4 * channel.sampling_rate_hz:
+            return self.throughout(
+                f"{channel.label} was sampled at {channel.sampling_rate_hz:g} Hz, "
+                f"too slowly for {up_to_hz:g} Hz"
+            )
+        return self.quality[role]
+
+    def obstacles_everywhere(self, roles: Sequence[Role], up_to_hz: float) -> Reasons:
+        """Why none of these roles shows this frequency; empty where one of them does."""
+        each = [self.obstacles(role, up_to_hz) for role in roles]
+        return tuple(reasons[0] if all(reasons) else "" for reasons in zip(*each, strict=True))
+
+    def throughout(self, reason: str) -> Reasons:
+        """The same reason in every epoch."""
+        return (reason,) * self.n_epochs
+
+    def with_quality(self, quality: Mapping[Role, Reasons]) -> Signals:
+        return replace(self, quality=quality)
+
+
+def spoken(role: Role) -> str:
+    """The role as a physician calls it."""
+    return {
+        Role.FRONTAL: "frontal EEG",
+        Role.CENTRAL: "central EEG",
+        Role.OCCIPITAL: "occipital EEG",
+        Role.LEFT_EYE: "left eye",
+        Role.RIGHT_EYE: "right eye",
+        Role.CHIN: "chin EMG",
+    }[role]
+
+
+def prepare(montage: Montage) -> Signals:
+    """Working signals of a montage, channel by channel.
+
+    Quality is left open: every channel counts as good until it has been judged.
+    """
+    duration_s = montage.recording.duration_s
+    by_label: dict[str, Signal] = {}
+    by_role: dict[Role, Signal] = {}
+    for role, derivation in montage.roles.items():
+        if role is Role.CHIN:
+            continue
+        channel = derivation.channel
+        if channel.label not in by_label:
+            by_label[channel.label] = working_signal(channel, duration_s)
+        by_role[role] = by_label[channel.label]
+    n_epochs = montage.recording.n_epochs
+    return Signals(montage, n_epochs, by_role, dict.fromkeys(montage.roles, ("",) * n_epochs))
+
+
+def working_signal(channel: Channel, duration_s: float) -> Signal:
+    """One channel, anti-aliased and resampled to the working rate, as long as the recording.
+
+    Read and resampled in pieces of ten minutes with a margin, so that memory does not grow
+    with the recording's own rate.
+    """
+    n_samples = round(duration_s * WORKING_RATE_HZ)
+    samples = np.zeros(n_samples, dtype=np.float32)
+    recorded = np.zeros(n_samples, dtype=np.bool_)
+    ratio = Fraction(WORKING_RATE_HZ / channel.sampling_rate_hz).limit_denominator(10_000)
+    for start in range(0, n_samples, _PIECE_S * WORKING_RATE_HZ):
+        stop = min(start + _PIECE_S * WORKING_RATE_HZ, n_samples)
+        samples[start:stop], recorded[start:stop] = _piece(channel, ratio, start, stop)
+    return Signal(channel.label, channel.sampling_rate_hz, _bridged(samples, recorded), recorded)
+
+
+def _piece(channel: Channel, ratio: Fraction, start: int, stop: int) -> tuple[Floats, Mask]:
+    """Working samples ``start`` to ``stop`` of a channel, 0 where nothing was recorded."""
+    rate_hz = channel.sampling_rate_hz
+    first = round((start / WORKING_RATE_HZ - _MARGIN_S) * rate_hz)
+    last = round((stop / WORKING_RATE_HZ + _MARGIN_S) * rate_hz) + 1
+    inside = channel.source.read(max(first, 0), max(min(last, channel.n_samples), 0))
+    raw = np.full(last - first, np.nan)
+    raw[max(-first, 0) :][: len(inside)] = inside
+    known = np.isfinite(raw)
+
+    at = (np.arange(start, stop) / WORKING_RATE_HZ * rate_hz - first).round().astype(np.intp)
+    recorded = known[np.minimum(at, len(raw) - 1)]
+    whole = _bridged(raw.astype(np.float32), known)
+    if ratio == 1:
+        return whole[at], recorded
+    resampled = sp.resample_poly(
+        whole, ratio.numerator, ratio.denominator, window=("kaiser", 5.0), padtype="constant"
+    )
+    begin = start - round(first / rate_hz * WORKING_RATE_HZ)
+    piece = resampled[begin : begin + (stop - start)]
+    return np.pad(piece, (0, stop - start - len(piece)), mode="constant"), recorded
+
+
+def _bridged(samples: Floats, known: Mask) -> Floats:
+    """Straight lines over what is not known; all zero where nothing is."""
+    if known.all():
+        return samples
+    if not known.any():
+        return np.zeros_like(samples)
+    at = np.arange(len(samples))
+    bridged = samples.copy()
+    bridged[~known] = np.interp(at[~known], at[known], samples[known])
+    return bridged
+
+
+# ── filters and statistics that several detectors use ─────────────────────────────────────
+
+
+@lru_cache(maxsize=64)
+def band_kernel(low_hz: float | None, high_hz: float | None) -> Floats:
+    """A linear-phase FIR kernel at the working rate.
+
+    Its transition is half the lower edge wide (at least 0.3 Hz, at most 2 Hz), so that a night
+    cut in two gives the same result on both sides a few seconds from the cut.
+    """
+    edges = [edge for edge in (low_hz, high_hz) if edge is not None]
+    transition_hz = float(np.clip(0.5 * min(edges), 0.3, 2.0))
+    n_taps = int(3.3 / transition_hz * WORKING_RATE_HZ) | 1
+    pass_zero = {
+        (False, True): "lowpass",
+        (True, False): "highpass",
+        (True, True): "bandpass",
+    }[(low_hz is not None, high_hz is not None)]
+    kernel = sp.firwin(n_taps, edges, pass_zero=pass_zero, fs=WORKING_RATE_HZ)
+    return kernel.astype(np.float32)  # type: ignore[no-any-return]
+
+
+def _filtered(samples: Floats, kernel: Floats) -> Floats:
+    """Convolved without shift; the ends are continued by their own values."""
+    if not len(samples):
+        return samples
+    half = len(kernel) // 2
+    padded = np.pad(samples, half, mode="edge")
+    return sp.oaconvolve(padded, kernel, mode="valid").astype(np.float32, copy=False)  # type: ignore[no-any-return]
+
+
+def moving_mean(values: Floats, window_s: float) -> Floats:
+    """Centred moving average over a window, ends continued by their own values."""
+    width = round(window_s * WORKING_RATE_HZ) | 1
+    if not len(values):
+        return values
+    padded = np.pad(values, (width // 2 + 1, width // 2), mode="edge")
+    total = np.cumsum(padded, dtype=np.float64)
+    return ((total[width:] - total[:-width]) / width).astype(np.float32)
+
+
+def runs(mask: Mask) -> tuple[Indices, Indices]:
+    """First index and index past the end of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    return edges[::2], edges[1::2]
+
+
+def share_of_epochs(mask: Mask, n_epochs: int) -> Doubles:
+    """For each epoch, the share of its working samples that are True; shape ``(n_epochs,)``."""
+    whole = np.zeros(n_epochs * EPOCH_SAMPLES, dtype=np.bool_)
+    kept = mask[: len(whole)]
+    whole[: len(kept)] = kept
+    shares: Doubles = whole.reshape(n_epochs, EPOCH_SAMPLES).mean(axis=1)
+    return shares
+
+
+def mask_of(start_s: Doubles, end_s: Doubles, n_samples: int) -> Mask:
+    """True within any of these spans, on the working grid."""
+    steps = np.zeros(n_samples + 1, dtype=np.int32)
+    begin = np.clip(np.round(start_s * WORKING_RATE_HZ), 0, n_samples).astype(np.intp)
+    end = np.clip(np.round(end_s * WORKING_RATE_HZ), 0, n_samples).astype(np.intp)
+    np.add.at(steps, begin, 1)
+    np.add.at(steps, end, -1)
+    return np.cumsum(steps[:-1]) > 0
+
+
+def logistic(score: Doubles) -> Doubles:
+    """A score in log-odds as a probability."""
+    return 1.0 / (1.0 + np.exp(-np.clip(score, -30.0, 30.0)))
+
+
+# ── what a detector returns ───────────────────────────────────────────────────────────────
+
+CANDIDATE_PROBABILITY = 0.02
+"""What is less probable than this is no candidate and not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Candidates for one phenomenon in one channel, as arrays of one length.
+
+    Attributes:
+        start_s, end_s: seconds from the recording's start.
+        probability: 0 to 1.
+        frequency_hz, amplitude_uv: NaN where there is none.
+    """
+
+    start_s: Doubles
+    end_s: Doubles
+    probability: Doubles
+    frequency_hz: Doubles
+    amplitude_uv: Doubles
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+    def where(self, keep: Mask | Indices) -> Candidates:
+        return Candidates(
+            self.start_s[keep],
+            self.end_s[keep],
+            self.probability[keep],
+            self.frequency_hz[keep],
+            self.amplitude_uv[keep],
+        )
+
+    def events(self, kind: Phenomenon, label: str) -> tuple[Event, ...]:
+        """Those probable enough to keep, as events, rounded to what can be measured."""
+        keep = self.where(self.probability >= CANDIDATE_PROBABILITY)
+        return tuple(
+            Event(
+                kind,
+                label,
+                round(float(start_s), 2),
+                round(float(end_s), 2),
+                round(float(probability), 3),
+                None if np.isnan(frequency_hz) else round(float(frequency_hz), 2),
+                None if np.isnan(amplitude_uv) else round(float(amplitude_uv), 1),
+            )
+            for start_s, end_s, probability, frequency_hz, amplitude_uv in zip(
+                keep.start_s,
+                keep.end_s,
+                keep.probability,
+                keep.frequency_hz,
+                keep.amplitude_uv,
+                strict=True,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one detector found in the recording.
+
+    Attributes:
+        not_assessable: why the phenomenon cannot be assessed, epoch by epoch.
+        events: with every candidate. Events in epochs where their channel is poor are dropped
+            by :func:`auditor.evidence.measure`, not by the detector.
+        measures: by name, one for each epoch. Those of epochs that are not assessable are
+            dropped by :func:`auditor.evidence.measure`.
+    """
+
+    not_assessable: Reasons
+    events: tuple[Event, ...] = ()
+    measures: Mapping[str, tuple[Measure, ...]] = field(default_factory=dict)
+
+
+Earlier: TypeAlias = Mapping[Phenomenon, Measured]
+"""What the detectors before this one found."""
+
+
+class Detect(Protocol):
+    """Measures one phenomenon over the whole recording."""
+
+    def __call__(self, signals: Signals, earlier: Earlier) -> Measured: ...
+
+
+Progress: TypeAlias = Callable[[str, float], None]
+"""Told the name of a piece of work and the share of it that is done, 0 to 1."""
