@@ -11,7 +11,8 @@ from pathlib import Path
 
 from auditor.errors import ScoringRefused, UsageError
 from auditor.vocabulary import SCORED_STAGES, Stage
-from connector.documents import Json, read_scoring
+from connector.documents import Json
+from connector.scored import read_scoring
 
 StagePair = tuple[Stage, Stage]
 """What the reference says of an epoch, and what the prediction says."""

@@ -92,11 +92,13 @@ def audit(
 ) -> None:
     """Audit a scoring that was made elsewhere, rationales included."""
     from connector import pipeline
+    from connector.scored import ScoredStager, read_scoring
     from connector.terminal import progress_on_stderr
 
+    chosen = ScoredStager(read_scoring(scoring))
     _check_outputs(json_path, report)
     with progress_on_stderr() as progress:
-        study = pipeline.audit_file(recording, scoring, progress, _channel_names(channels))
+        study = pipeline.score(recording, chosen, progress, _channel_names(channels))
     _show(study, json_path, report)
 
 

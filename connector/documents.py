@@ -1,21 +1,14 @@
-"""JSON in and out: scorings, claims, evidence and audits as other programs see them.
-
-Inside the project nothing but frozen types is passed on; this is the door.
-"""
+"""JSON out: scorings, claims, evidence and audits as other programs see them."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-
-from auditor.errors import RecordingRefused, ScoringRefused
 from auditor.vocabulary import (
     EPOCH_S,
     Audit,
@@ -25,245 +18,15 @@ from auditor.vocabulary import (
     EpochEvidence,
     Event,
     Evidence,
-    Hypnogram,
     Interval,
     Measure,
-    Rationale,
     RuleFinding,
     Scalar,
     ScoredEpoch,
     Stage,
-    StagerIdentity,
 )
 
 Json: TypeAlias = dict[str, Any]
-_M = TypeVar("_M", bound=BaseModel)
-
-PROBABILITY_TOLERANCE = 0.02
-"""How far stage probabilities may be from summing to 1: they are often rounded to 2 digits."""
-
-_REMEDY = "give JSON Lines or an array of {epoch, sleep_stage}, or an EDF+ hypnogram"
-
-# ── scorings: in ──────────────────────────────────────────────────────────────────────────
-
-
-def _as_list(value: object) -> object:
-    """Cited rules also come as one comma-separated text."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-class _Row(BaseModel):
-    """One epoch of a scoring file."""
-
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
-
-    epoch: Annotated[int, Field(ge=0, strict=True)]
-    sleep_stage: Stage
-    reasoning_text: str | None = None
-    applicable_rules: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
-    probabilities: dict[Stage, Annotated[float, Field(ge=0, le=1)]] | None = None
-    unreadable_reply: str | None = None
-
-
-class _Stages(BaseModel):
-    """A bare list of stages."""
-
-    epoch_seconds: Literal[30]
-    stages: tuple[Stage, ...]
-
-
-class _StagerRow(BaseModel):
-    name: str
-    version: str
-    weights_sha256: str | None = None
-
-
-class _AuditRow(BaseModel):
-    epoch: Annotated[int, Field(ge=0)]
-    stage: Stage
-
-
-class _AuditDocument(BaseModel):
-    """What an Audit JSON says about the scoring that it audited."""
-
-    stager: _StagerRow
-    epochs: tuple[_AuditRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Scoring:
-    """A scoring as a file gives it: epochs in order, possibly with holes.
-
-    Attributes:
-        stager: who made it, where the file says.
-        epochs: by index, each once.
-    """
-
-    stager: StagerIdentity
-    epochs: tuple[ScoredEpoch, ...]
-
-    @property
-    def stages(self) -> Mapping[int, Stage]:
-        return {scored.index: scored.stage for scored in self.epochs}
-
-
-FOREIGN_STAGER = StagerIdentity("scored", "unknown")
-"""A scoring from elsewhere whose maker is not named in it."""
-
-
-def read_scoring(path: Path) -> Scoring:
-    """Reads a scoring in any of the accepted forms.
-
-    JSON Lines or an array of ``{"epoch", "sleep_stage", …}``, ``{"epoch_seconds": 30,
-    "stages": […]}``, an Audit JSON, or an EDF+ file with stage annotations.
-
-    Raises:
-        ScoringRefused: the file cannot be read as a scoring; says where and why.
-    """
-    try:
-        content = path.read_bytes()
-    except IsADirectoryError:
-        raise ScoringRefused(path, "is a folder, not a scoring file", _REMEDY) from None
-    except OSError as error:
-        problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"
-        raise ScoringRefused(path, problem, "check the name and the permissions") from None
-    if content.startswith((b"0       ", b"\xffBIOSEMI")):
-        return _read_edf_hypnogram(path)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ScoringRefused(path, "is neither UTF-8 text nor EDF+", _REMEDY) from None
-    if not text.strip():
-        raise ScoringRefused(path, "is empty", _REMEDY)
-    return _parse_scoring(path, text)
-
-
-def _parse_scoring(path: Path, text: str) -> Scoring:
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return _of_rows(path, list(_json_lines(path, text)))
-    if isinstance(document, list):
-        return _of_rows(path, [(f"entry {i}", row) for i, row in enumerate(document)])
-    if isinstance(document, dict) and "stages" in document:
-        bare = _validated(path, "", _Stages, document)
-        epochs = tuple(ScoredEpoch(i, stage) for i, stage in enumerate(bare.stages))
-        return _non_empty(path, Scoring(FOREIGN_STAGER, epochs))
-    if isinstance(document, dict) and "epochs" in document:
-        audit = _validated(path, "", _AuditDocument, document)
-        rows = [
-            (f"entry {i}", {"epoch": row.epoch, "sleep_stage": row.stage})
-            for i, row in enumerate(audit.epochs)
-        ]
-        stager = StagerIdentity(**audit.stager.model_dump())
-        return Scoring(stager, _of_rows(path, rows).epochs)
-    if isinstance(document, dict):
-        return _of_rows(path, [("line 1", document)])
-    raise ScoringRefused(path, f"holds a JSON {type(document).__name__}", _REMEDY)
-
-
-def _json_lines(path: Path, text: str) -> Iterable[tuple[str, object]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            try:
-                yield f"line {number}", json.loads(line)
-            except ValueError as error:
-                reason = error.msg if isinstance(error, json.JSONDecodeError) else "not a value"
-                raise ScoringRefused(
-                    path, f"line {number} is not JSON ({reason})", _REMEDY
-                ) from None
-
-
-def _of_rows(path: Path, rows: Sequence[tuple[str, object]]) -> Scoring:
-    epochs: dict[int, ScoredEpoch] = {}
-    for where, content in rows:
-        row = _validated(path, where, _Row, content)
-        if row.epoch in epochs:
-            raise ScoringRefused(
-                path, f"{where}: epoch {row.epoch} is scored twice", "keep one of the two"
-            )
-        epochs[row.epoch] = ScoredEpoch(
-            row.epoch,
-            row.sleep_stage,
-            _probabilities(path, where, row.probabilities),
-            _rationale(row),
-            row.unreadable_reply,
-        )
-    return _non_empty(
-        path, Scoring(FOREIGN_STAGER, tuple(epochs[index] for index in sorted(epochs)))
-    )
-
-
-def _non_empty(path: Path, scoring: Scoring) -> Scoring:
-    if not scoring.epochs:
-        raise ScoringRefused(path, "scores no epoch", _REMEDY)
-    return scoring
-
-
-def _rationale(row: _Row) -> Rationale | None:
-    if row.reasoning_text is None and not row.applicable_rules:
-        return None
-    return Rationale(row.reasoning_text or "", row.applicable_rules)
-
-
-def _probabilities(
-    path: Path, where: str, given: dict[Stage, float] | None
-) -> Mapping[Stage, float] | None:
-    if not given:
-        return None
-    total = sum(given.values())
-    if abs(total - 1) > PROBABILITY_TOLERANCE:
-        raise ScoringRefused(
-            path, f"{where}, probabilities: sum to {total:.3g}, not 1", "normalise them"
-        )
-    return {stage: value / total for stage, value in given.items()}
-
-
-def _validated(path: Path, where: str, model: type[_M], content: object) -> _M:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ", ".join([where, *(str(part) for part in first["loc"])]).strip(", ")
-        problem = f"{place}: {first['msg']}" if place else first["msg"]
-        raise ScoringRefused(path, problem, "see the README's scoring file") from None
-
-
-def _read_edf_hypnogram(path: Path) -> Scoring:
-    from connector.edf import read_annotations, stages_from_annotations
-
-    try:
-        annotations = read_annotations(path)
-    except RecordingRefused as refused:
-        raise ScoringRefused(path, refused.problem, refused.remedy) from None
-    stages = stages_from_annotations(annotations)
-    if not stages:
-        raise ScoringRefused(
-            path, "carries no annotation that names a sleep stage", "score it in EDF+ first"
-        )
-    return Scoring(FOREIGN_STAGER, tuple(ScoredEpoch(i, s) for i, s in enumerate(stages)))
-
-
-def fit_to_recording(scoring: Scoring, n_epochs: int) -> Hypnogram:
-    """The scoring as a hypnogram of exactly the recording's epochs; says what did not fit."""
-    by_index = {scored.index: scored for scored in scoring.epochs}
-    missing = [i for i in range(n_epochs) if i not in by_index]
-    beyond = [i for i in by_index if i >= n_epochs]
-    notes = []
-    if missing:
-        notes.append(f"the scoring leaves out {len(missing)} of {n_epochs} epochs")
-    if beyond:
-        notes.append(
-            f"the scoring has {len(beyond)} epochs beyond the recording's {n_epochs}; "
-            "they are not audited"
-        )
-    epochs = (by_index.get(i, ScoredEpoch(i, Stage.UNSCORED)) for i in range(n_epochs))
-    return Hypnogram(scoring.stager, tuple(epochs), tuple(notes))
-
-
-# ── out ───────────────────────────────────────────────────────────────────────────────────
 
 
 def scoring_rows(epochs: Iterable[ScoredEpoch]) -> list[Json]:
@@ -293,7 +56,7 @@ def claim_json(claim: Claim) -> Json:
         "read": claim.read,
         "level": claim.level.value if claim.level else None,
         "channels": list(claim.channels),
-        "spans_s": [[span.start_s, span.end_s] for span in claim.spans] or None,
+        "spans_s": [[span.start_s, span.end_s] for span in claim.spans],
         "frequency_hz": _interval(claim.frequency_hz),
         "duration_s": _interval(claim.duration_s),
         "amplitude_uv": _interval(claim.amplitude_uv),

@@ -8,8 +8,7 @@ from pathlib import Path
 from auditor.engine import audit as audit_scoring
 from auditor.evidence import measure
 from auditor.rulebook import load_rulebook
-from auditor.vocabulary import Audit, Evidence, Hypnogram, Montage, Recording
-from connector.documents import fit_to_recording, read_scoring
+from auditor.vocabulary import Audit, Evidence, Hypnogram, Montage
 from connector.edf import read_recording
 from connector.figures import SleepFigures, sleep_figures
 from staging.montage import ChannelNames, choose_montage
@@ -42,22 +41,12 @@ def score(
         RecordingRefused: the recording cannot be read or staged.
     """
     montage = _read(path, progress, names)
-    return _audit(montage, stager.stage(montage, progress), progress)
-
-
-def audit_file(
-    path: Path, scoring: Path, progress: Progress, names: ChannelNames | None = None
-) -> AuditedStudy:
-    """Audits a scoring that was made elsewhere.
-
-    Raises:
-        RecordingRefused: the recording cannot be read.
-        ScoringRefused: the scoring cannot be read.
-    """
-    scored = read_scoring(scoring)  # before the recording: it is the quicker one to refuse
-    montage = _read(path, progress, names)
-    hypnogram = fit_to_recording(scored, montage.recording.n_epochs)
-    return _audit(montage, hypnogram, progress)
+    hypnogram = stager.stage(montage, progress)
+    evidence = measure(montage, progress)
+    progress("audit", 0.0)
+    audit = audit_scoring(hypnogram, evidence, load_rulebook())
+    progress("audit", 1.0)
+    return AuditedStudy(hypnogram, evidence, audit, sleep_figures(hypnogram))
 
 
 def measure_file(path: Path, progress: Progress, names: ChannelNames | None = None) -> Evidence:
@@ -71,15 +60,6 @@ def measure_file(path: Path, progress: Progress, names: ChannelNames | None = No
 
 def _read(path: Path, progress: Progress, names: ChannelNames | None) -> Montage:
     progress("read", 0.0)
-    recording: Recording = read_recording(path)
-    montage = choose_montage(recording, names or ChannelNames())
+    montage = choose_montage(read_recording(path), names or ChannelNames())
     progress("read", 1.0)
     return montage
-
-
-def _audit(montage: Montage, hypnogram: Hypnogram, progress: Progress) -> AuditedStudy:
-    evidence = measure(montage, progress)
-    progress("audit", 0.0)
-    audit = audit_scoring(hypnogram, evidence, load_rulebook())
-    progress("audit", 1.0)
-    return AuditedStudy(hypnogram, evidence, audit, sleep_figures(hypnogram))
