@@ -1,0 +1,165 @@
+"""The settings of the service: environment variables that begin with ``SOMNOAUDIT_``."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from auditor.errors import SettingsRefused
+from staging.stager import stager_names
+
+PREFIX = "SOMNOAUDIT_"
+
+
+def _http_url(value: str) -> str:
+    """Checked as a URL and kept as written, less a slash at its end."""
+    try:
+        TypeAdapter(AnyHttpUrl).validate_python(value)
+    except ValidationError:
+        raise ValueError("give an address that begins with http:// or https://") from None
+    return value.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable ``SOMNOAUDIT_`` and its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    fhir_url: HttpUrl = Field(description="Base address of the EHR's FHIR R4 server.")
+    fhir_token: SecretStr | None = Field(
+        default=None, description="Bearer token for the EHR; none is sent without it."
+    )
+    data: Path = Field(
+        default_factory=lambda: Path.home() / ".somnoaudit",
+        description="Folder for the database and for recordings while they are worked on.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="SQLAlchemy address of the database, sqlite:///… or postgresql://…; "
+        "an SQLite file in the data folder by default.",
+    )
+    stager: str = Field(default="yasa", description="Who stages; see somnoaudit score --help.")
+    model: str | None = Field(default=None, description="The model that the stager uses.")
+    host: str = Field(default="127.0.0.1", description="Address that the service listens on.")
+    port: int = Field(
+        default=8350, ge=0, le=65535, description="Port that the service listens on; 0 is any."
+    )
+    public_url: HttpUrl | None = Field(
+        default=None,
+        description="Address under which the EHR and physicians reach the service; "
+        "http://HOST:PORT by default.",
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret that the EHR sends with each notification, 16 characters or more; "
+        "made at the first start and kept in the data folder by default.",
+    )
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        folder = folder.expanduser().absolute()
+        if folder.exists() and not folder.is_dir():
+            raise ValueError("give a folder, not a file")
+        return folder
+
+    @field_validator("database_url")
+    @classmethod
+    def _supported_database(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None:
+            return None
+        try:
+            backend = make_url(url.get_secret_value()).get_backend_name()
+        except ArgumentError:
+            backend = ""
+        if backend not in ("sqlite", "postgresql"):
+            raise ValueError("give an address that begins with sqlite:/// or postgresql://")
+        return url
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _hard_to_guess(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < 16:
+            raise ValueError("give 16 characters or more")
+        return secret
+
+    @field_validator("stager")
+    @classmethod
+    def _installed(cls, name: str) -> str:
+        if name not in stager_names():
+            raise ValueError(f"no such stager is installed; there are {', '.join(stager_names())}")
+        return name
+
+    @property
+    def store_url(self) -> str:
+        """The database's address, with its password where it has one."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data / 'somnoaudit.db'}"
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings of this process; those given by name go before the environment.
+
+    Raises:
+        SettingsRefused: names every setting that is missing, unknown or wrong, and never the
+            value that a setting has.
+    """
+    problems = _unknown()
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        problems += [
+            _problem(detail["loc"], detail["type"], detail["msg"])
+            for detail in error.errors(
+                include_input=False, include_context=False, include_url=False
+            )
+        ]
+        raise _refused(problems) from None
+    if problems:
+        raise _refused(problems)
+    return settings
+
+
+def _refused(problems: list[str]) -> SettingsRefused:
+    return SettingsRefused("environment", "; ".join(problems), "correct it and start again")
+
+
+def _problem(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = PREFIX + str(place[0]).upper()
+    if kind == "missing":
+        return f"{name} is not set"
+    said = message.removeprefix("Value error, ")
+    return f"{name}: {said[0].lower()}{said[1:]}"
+
+
+def _unknown() -> list[str]:
+    """Variables that look like settings and are none: a misspelt one would be ignored."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    problems = []
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f", did you mean {near[0]}" if near else ""
+            problems.append(f"{name} is not a setting{hint}")
+    return problems

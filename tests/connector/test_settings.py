@@ -1,0 +1,75 @@
+"""Settings: every problem at once, nothing secret repeated."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from auditor.errors import SettingsRefused
+from connector.settings import PREFIX, Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+
+
+def test_an_address_of_the_ehr_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_FHIR_URL", "https://ehr.example/fhir/")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = load_settings()
+    assert settings.fhir_url == "https://ehr.example/fhir"
+    assert settings.stager == "yasa"
+    assert settings.host == "127.0.0.1"
+    assert settings.store_url == f"sqlite:///{tmp_path}/.somnoaudit/somnoaudit.db"
+
+
+def test_given_values_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_FHIR_URL", "https://ehr.example/fhir")
+    monkeypatch.setenv("SOMNOAUDIT_PORT", "9000")
+    assert load_settings(port=0).port == 0
+
+
+def test_all_problems_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_PORT", "70000")
+    monkeypatch.setenv("SOMNOAUDIT_STAGER", "tarot")
+    monkeypatch.setenv("SOMNOAUDIT_PUBLIC_URL", "ftp://somewhere")
+    monkeypatch.setenv("SOMNOAUDIT_DATABSE_URL", "sqlite:///x.db")
+    with pytest.raises(SettingsRefused) as refused:
+        load_settings()
+    message = str(refused.value)
+    assert "\n" not in message
+    assert "SOMNOAUDIT_FHIR_URL is not set" in message
+    assert "SOMNOAUDIT_PORT: " in message
+    assert "SOMNOAUDIT_STAGER: " in message
+    assert "SOMNOAUDIT_PUBLIC_URL: give an address that begins with http://" in message
+    assert (
+        "SOMNOAUDIT_DATABSE_URL is not a setting, did you mean SOMNOAUDIT_DATABASE_URL" in message
+    )
+
+
+def test_no_secret_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_FHIR_URL", "https://user:hunter2@[ehr/fhir")
+    monkeypatch.setenv("SOMNOAUDIT_WEBHOOK_SECRET", "hunter2")
+    monkeypatch.setenv("SOMNOAUDIT_DATABASE_URL", "mysql://user:hunter2@db/x")
+    monkeypatch.setenv("SOMNOAUDIT_FHIR_TOKEN", "hunter2")
+    with pytest.raises(SettingsRefused) as refused:
+        load_settings()
+    assert "SOMNOAUDIT_WEBHOOK_SECRET: give 16 characters or more" in str(refused.value)
+    assert "SOMNOAUDIT_DATABASE_URL: give an address" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    given = {"fhir_url": "http://h", "webhook_secret": "x" * 16, "database_url": "sqlite:///x"}
+    assert "hunter2" not in repr(load_settings(**given))
+
+
+def test_the_data_folder_is_not_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATA: give a folder"):
+        load_settings(fhir_url="http://h", data=file)
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in Settings.model_fields.values())

@@ -1,0 +1,182 @@
+"""The store on real databases: SQLite always, PostgreSQL where its programs are installed."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from auditor.errors import SettingsRefused
+from auditor.vocabulary import RulebookIdentity, StagerIdentity
+from connector.store import Base, State, Store
+
+YASA = StagerIdentity("yasa", "0.8.1", None)
+RULEBOOK = RulebookIdentity("1", "ab" * 32)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL of our own on a socket in a folder of its own, without any TCP port."""
+    folder = tmp_path_factory.mktemp("pg")
+    user = None
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        user = "nobody"
+        for parent in (folder, folder.parent, folder.parent.parent):
+            parent.chmod(0o755)
+        shutil.chown(folder, user)
+    data = folder / "data"
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    for command in (
+        ["initdb", "-D", str(data), "-U", "somnoaudit", "-A", "trust", "-N"],
+        ["pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"],
+    ):
+        subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+    yield f"postgresql://somnoaudit@/postgres?host={folder}"
+    stop = ["pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop"]
+    subprocess.run(stop, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+
+
+DATABASES = ["sqlite", "postgresql"] if shutil.which("initdb") else ["sqlite"]
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'folder' / 'somnoaudit.db'}"
+    server: str = request.getfixturevalue("postgresql")
+    name = f"t{abs(hash(request.node.name))}"
+    admin = create_engine(
+        server.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    admin.dispose()
+    return server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = Store.open(url)
+    yield opened
+    opened.close()
+
+
+def test_migrations_make_what_the_tables_say(store: Store) -> None:
+    with store._engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": "somnoaudit_schema"}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_store_opened_by_many_at_once_is_migrated_once(url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(Store.open, [url] * 4))
+    added = [store.add_study("s1", "DocumentReference/1") for store in stores]
+    assert added == [True, False, False, False]
+    for store in stores:
+        store.close()
+
+
+def test_what_was_stored_outlives_the_process_that_stored_it(url: str) -> None:
+    first = Store.open(url)
+    first.add_study("s1", "DocumentReference/1")
+    first.close()
+    again = Store.open(url)
+    study = again.study("s1")
+    assert study is not None
+    assert study.source == "DocumentReference/1"
+    again.close()
+
+
+def test_a_study_goes_from_queued_to_reported(url: str) -> None:
+    here = timezone(timedelta(hours=2))
+    now = datetime(2026, 1, 1, 23, 30, tzinfo=here)
+    store = Store.open(url, clock=lambda: now)
+    assert store.add_study("s1", "DocumentReference/1")
+    now = datetime(2026, 1, 2, 0, 30, tzinfo=here)
+    store.advance("s1", State.SCORING)
+    scoring = store.study("s1")
+    store.reported("s1", "DiagnosticReport/7")
+    reported = store.study("s1")
+    store.close()
+    assert scoring is not None
+    assert scoring.state is State.SCORING
+    assert scoring.created_at == datetime(2026, 1, 1, 21, 30, tzinfo=UTC)
+    assert scoring.created_at.tzinfo is UTC
+    assert scoring.updated_at == datetime(2026, 1, 1, 22, 30, tzinfo=UTC)
+    assert reported is not None
+    assert (reported.state, reported.report) == (State.REPORTED, "DiagnosticReport/7")
+
+
+def test_a_failed_study_keeps_its_reason_until_it_goes_on(store: Store) -> None:
+    store.add_study("s1", "DocumentReference/1")
+    store.fail("s1", "The recording holds no EEG channel.")
+    failed = store.study("s1")
+    assert failed is not None
+    assert (failed.state, failed.reason) == (State.FAILED, "The recording holds no EEG channel.")
+    store.advance("s1", State.PULLING)
+    going = store.study("s1")
+    assert going is not None
+    assert going.reason == ""
+
+
+def test_the_latest_audit_is_shown_and_earlier_ones_are_kept(store: Store) -> None:
+    store.add_study("s1", "DocumentReference/1")
+    store.add_study("s2", "DocumentReference/2")
+    assert store.audit("s1") is None
+    assert store.hypnogram("s1") is None
+    store.add_audit("s1", YASA, '["µ"]', RULEBOOK, '{"first": 1}')
+    store.add_audit("s1", YASA, '["µV"]', RULEBOOK, '{"second": 2}')
+    audit, hypnogram = store.audit("s1"), store.hypnogram("s1")
+    assert audit is not None
+    assert hypnogram is not None
+    assert audit.document == '{"second": 2}'
+    assert audit.rulebook_sha256 == "ab" * 32
+    assert (hypnogram.document, hypnogram.stager_name) == ('["µV"]', "yasa")
+    assert audit.hypnogram_id == hypnogram.id
+    assert store.audit("s2") is None
+
+
+def test_an_audit_of_an_unknown_study_is_refused_whole(store: Store) -> None:
+    from sqlalchemy.exc import IntegrityError
+
+    with pytest.raises(IntegrityError):
+        store.add_audit("nobody", YASA, "[]", RULEBOOK, "{}")
+    assert store.hypnogram("nobody") is None
+
+
+def test_studies_come_newest_first(url: str) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    store = Store.open(url, clock=lambda: now)
+    for number in range(5):
+        now += timedelta(seconds=1)
+        store.add_study(f"s{number}", f"DocumentReference/{number}")
+    assert [study.id for study in store.studies(most=3)] == ["s4", "s3", "s2"]
+    store.close()
+
+
+def test_many_writers_wait_for_each_other(store: Store) -> None:
+    def work(number: int) -> None:
+        store.add_study(f"s{number}", f"DocumentReference/{number}")
+        for state in (State.PULLING, State.SCORING, State.REPORTING):
+            store.advance(f"s{number}", state)
+            store.study(f"s{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(40)))
+    assert [study.state for study in store.studies()] == [State.REPORTING] * 40
+
+
+def test_a_database_that_is_not_there_is_said_without_its_password(tmp_path: Path) -> None:
+    missing = f"postgresql://u:hunter2@/x?host={tmp_path}"
+    with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATABASE_URL") as refused:
+        Store.open(missing)
+    assert "hunter2" not in str(refused.value)
