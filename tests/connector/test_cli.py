@@ -1,0 +1,160 @@
+"""The command line as a user meets it: exit codes, one line for what is refused, no traces."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from connector.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command in this process: exit code, standard output, standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["somnoaudit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        out, err = capsys.readouterr()
+        code = exit_.value.code
+        return (code if isinstance(code, int) else int(code is not None)), out, err
+
+    return call
+
+
+def header(n_records: int, n_signals: int) -> bytes:
+    """The fixed part of an EDF header."""
+    return (
+        b"0".ljust(8)
+        + b"X X X X".ljust(80)
+        + b"Startdate X X X X".ljust(80)
+        + b"01.01.26"
+        + b"22.30.00"
+        + str(256 * (n_signals + 1)).encode().ljust(8)
+        + b"".ljust(44)
+        + str(n_records).encode().ljust(8)
+        + b"1".ljust(8)
+        + str(n_signals).encode().ljust(4)
+    )
+
+
+def signal_header(label: bytes, unit: bytes) -> bytes:
+    fields = [(label, 16), (b"", 80), (unit, 8), (b"-100", 8), (b"100", 8)]
+    fields += [(b"-32768", 8), (b"32767", 8), (b"", 80), (b"100", 8), (b"", 32)]
+    return b"".join(value.ljust(width) for value, width in fields)
+
+
+@pytest.fixture(
+    params=["junk", "text", "empty", "no records", "no usable channel", "folder", "missing"]
+)
+def broken_recording(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / "study.edf"
+    match request.param:
+        case "junk":
+            path.write_bytes(bytes(range(100)))
+        case "text":
+            path.write_text("This is a letter, not a recording.\n" * 20)
+        case "empty":
+            path.touch()
+        case "no records":
+            path.write_bytes(header(0, 1) + signal_header(b"EEG C4-M1", b"uV"))
+        case "no usable channel":
+            samples = b"\x10\x00" * 100 * 60
+            path.write_bytes(header(60, 1) + signal_header(b"SpO2", b"%") + samples)
+        case "folder":
+            path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("command", ["score", "evidence", "audit"])
+def test_a_broken_recording_is_refused_in_one_line(
+    command: str, broken_recording: Path, tmp_path: Path, run: Run
+) -> None:
+    scoring = tmp_path / "scoring.json"
+    scoring.write_text('{"epoch_seconds": 30, "stages": ["W"]}')
+    extra = ["--scoring", scoring] if command == "audit" else []
+    before = sorted(tmp_path.iterdir())
+    code, out, err = run(command, broken_recording, "--json", tmp_path / "out.json", *extra)
+    complaint = [line for line in err.splitlines() if not line.endswith("…")]
+    assert code == 3
+    assert out == ""
+    assert len(complaint) == 1
+    assert broken_recording.name in complaint[0]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["score", "x.edf", "--stager", "nobody"], "there is no stager 'nobody'"),
+        (["score", "x.edf", "--model", "weights"], "takes no --model"),
+        (["rules", "N9.9"], "there is no rule 'N9.9'"),
+        (["evidence", "x.edf", "--json", "/no/such/folder/out.json"], "a folder that exists"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(arguments: list[str], complaint: str, run: Run) -> None:
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert complaint in err
+    assert len(err.splitlines()) == 1
+
+
+def test_claims_reads_a_file_and_writes_json_only(tmp_path: Path, run: Run) -> None:
+    text = tmp_path / "rationale.txt"
+    text.write_text("A sleep spindle is seen at 12 s in C4-M1.", encoding="utf-8")
+    code, out, err = run("claims", text, "--json", "-")
+    assert (code, err) == (0, "")
+    (claim,) = json.loads(out)
+    assert claim["phenomenon"] == "sleep_spindle"
+    assert claim["spans_s"] == [[12, 12]]
+    assert text.read_text()[claim["start"] : claim["end"]] == claim["text"]
+
+
+def test_claims_of_a_missing_file_is_refused(tmp_path: Path, run: Run) -> None:
+    code, out, err = run("claims", tmp_path / "absent.txt")
+    assert (code, out) == (3, "")
+    assert "absent.txt: cannot be read (no such file or directory)" in err
+
+
+def test_evaluate_prints_a_table_or_json(tmp_path: Path, run: Run) -> None:
+    scoring = tmp_path / "scoring.json"
+    scoring.write_text('{"epoch_seconds": 30, "stages": ["W", "N2", "N2"]}')
+    code, out, _ = run("evaluate", scoring, scoring)
+    assert code == 0
+    assert "Cohen's kappa 1.000" in out
+    code, out, _ = run("evaluate", scoring, scoring, "--json", "-")
+    assert json.loads(out)["kappa"] == 1.0
+
+
+def test_rules_lists_and_explains(run: Run) -> None:
+    code, out, _ = run("rules")
+    assert code == 0
+    assert "N3.1" in out
+    code, out, _ = run("rules", "n3.1")
+    assert code == 0
+    assert "0.2" in out
+    assert "AASM" in out
+
+
+def test_help_answers_without_the_scientific_stack() -> None:
+    program = (
+        "import sys\n"
+        "from connector.cli import main\n"
+        "sys.argv = ['somnoaudit', '--help']\n"
+        "try:\n    main()\n"
+        "finally:\n"
+        "    heavy = {'numpy', 'scipy', 'mne', 'yasa', 'sklearn', 'sqlalchemy', 'dbos'}\n"
+        "    print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "somnoaudit demo" in done.stdout
+    assert done.stderr.strip() == "[]"
