@@ -1,8 +1,8 @@
 """What every detector works on, and what every detector returns.
 
 A detector is a function of the shape :class:`Detect`: it is given the night's working signals
-and what the detectors before it found, and returns :class:`Measured`. It registers by standing
-in ``auditor.evidence.DETECTORS``, after those that it builds upon.
+and what earlier rounds of detectors found, and returns :class:`Measured`. It registers by
+standing in ``auditor.evidence.ROUNDS``, in a round after those that it builds upon.
 
 Working signals are the montage's channels, anti-aliased and resampled to 100 Hz: fast enough
 for everything below 40 Hz, which holds all of AASM's EEG and EOG phenomena, and the same grid
@@ -12,11 +12,12 @@ whatever the recording's own rate. Chin EMG lives above that; it is read at its 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,7 @@ from auditor.vocabulary import (
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
+_Kind = TypeVar("_Kind", np.float32, np.complex64)
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Indices: TypeAlias = npt.NDArray[np.intp]
 Reasons: TypeAlias = tuple[str, ...]
@@ -72,6 +74,10 @@ class Signal:
         """The samples within a band, without phase shift; None leaves that side open."""
         kernel = band_kernel(low_hz, high_hz)
         return _filtered(self.samples, kernel)
+
+    def analytic(self, low_hz: float, high_hz: float) -> npt.NDArray[np.complex64]:
+        """The band's oscillation: its absolute value is the envelope in µV, zero to peak."""
+        return _filtered(self.samples, _analytic_kernel(low_hz, high_hz))
 
     def shows(self, frequency_hz: float) -> bool:
         """Whether it was recorded fast enough to show this frequency undamped."""
@@ -128,6 +134,30 @@ class Signals:
     def throughout(self, reason: str) -> Reasons:
         """The same reason in every epoch."""
         return (reason,) * self.n_epochs
+
+    def trusts(self, event: Event) -> bool:
+        """Whether the event's channel was recorded, and good, where the event is."""
+        role = self.montage.role_of(event.channel)
+        if role is None:
+            return False
+        epoch = int((event.start_s + event.end_s) / 2 // EPOCH_S)
+        if epoch < self.n_epochs and self.quality[role][epoch]:
+            return False
+        signal = self.by_role.get(role)
+        if signal is None:
+            return True
+        first, past = round(event.start_s * WORKING_RATE_HZ), round(event.end_s * WORKING_RATE_HZ)
+        return bool(signal.recorded[first:past].all())
+
+    def verdict(self, role: Role) -> str:
+        """The quality of the role's channel over the whole recording, in a few words."""
+        poor = Counter(filter(None, self.quality[role]))
+        if not poor:
+            return "good"
+        reason, _ = poor.most_common(1)[0]
+        if poor.total() == self.n_epochs:
+            return reason
+        return f"{reason}; {poor.total()} of {self.n_epochs} epochs are poor"
 
     def with_quality(self, quality: Mapping[Role, Reasons]) -> Signals:
         return replace(self, quality=quality)
@@ -237,13 +267,22 @@ def band_kernel(low_hz: float | None, high_hz: float | None) -> Floats:
     return kernel.astype(np.float32)  # type: ignore[no-any-return]
 
 
-def _filtered(samples: Floats, kernel: Floats) -> Floats:
+def _filtered(samples: Floats, kernel: npt.NDArray[_Kind]) -> npt.NDArray[_Kind]:
     """Convolved without shift; the ends are continued by their own values."""
     if not len(samples):
-        return samples
-    half = len(kernel) // 2
-    padded = np.pad(samples, half, mode="edge")
-    return sp.oaconvolve(padded, kernel, mode="valid").astype(np.float32, copy=False)  # type: ignore[no-any-return]
+        return samples.astype(kernel.dtype)
+    padded = np.pad(samples, len(kernel) // 2, mode="edge")
+    filtered: npt.NDArray[_Kind] = sp.oaconvolve(padded, kernel, mode="valid")
+    return filtered.astype(kernel.dtype, copy=False)
+
+
+@lru_cache(maxsize=16)
+def _analytic_kernel(low_hz: float, high_hz: float) -> npt.NDArray[np.complex64]:
+    lowpass = band_kernel(None, (high_hz - low_hz) / 2)
+    at_s = (np.arange(len(lowpass)) - len(lowpass) // 2) / WORKING_RATE_HZ
+    centre_hz = (low_hz + high_hz) / 2
+    kernel = 2 * lowpass * np.exp(2j * np.pi * centre_hz * at_s)
+    return kernel.astype(np.complex64)  # type: ignore[no-any-return]
 
 
 def moving_mean(values: Floats, window_s: float) -> Floats:
@@ -260,6 +299,72 @@ def runs(mask: Mask) -> tuple[Indices, Indices]:
     """First index and index past the end of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
     return edges[::2], edges[1::2]
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Stretches of the working grid, and statistics of samples over them.
+
+    Attributes:
+        first, past: index of the first sample, and past the last one; shape ``(n,)``.
+    """
+
+    first: Indices
+    past: Indices
+
+    @classmethod
+    def of_mask(cls, mask: Mask) -> Spans:
+        """The runs of True."""
+        return cls(*runs(mask))
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def duration_s(self) -> Doubles:
+        return (self.past - self.first) / WORKING_RATE_HZ
+
+    def widened(self, by_s: float, n_samples: int) -> Spans:
+        by = round(by_s * WORKING_RATE_HZ)
+        return Spans(np.maximum(self.first - by, 0), np.minimum(self.past + by, n_samples))
+
+    def followed_by(self, other: Spans) -> Spans:
+        """Both together, in order of time."""
+        first = np.concatenate((self.first, other.first))
+        order = np.argsort(first, kind="stable")
+        return Spans(first[order], np.concatenate((self.past, other.past))[order])
+
+    def where(self, keep: Mask | Indices) -> Spans:
+        return Spans(self.first[keep], self.past[keep])
+
+    def mean(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The mean over each stretch, complex for complex values."""
+        wide = np.complex128 if np.iscomplexobj(values) else np.float64
+        total = np.concatenate(([0], np.cumsum(values, dtype=wide)))
+        means: npt.NDArray[Any] = (total[self.past] - total[self.first]) / (self.past - self.first)
+        return means
+
+    def rms(self, values: Floats) -> Doubles:
+        root: Doubles = np.sqrt(self.mean(np.square(values)))
+        return root
+
+    def maximum(self, values: Floats) -> Floats:
+        """The maximum over each stretch; stretches must be in order and not overlap."""
+        if not len(self):
+            return np.zeros(0, dtype=np.float32)
+        bounds = np.column_stack((self.first, self.past)).ravel()
+        extended = np.append(values, values[-1])
+        return np.maximum.reduceat(extended, bounds)[::2]
+
+    def spread(self, values: npt.NDArray[Any], n_samples: int) -> Floats:
+        """One value for each stretch, laid on the grid; 0 between."""
+        grid = np.zeros(n_samples, dtype=np.float32)
+        widths = self.past - self.first
+        within = np.repeat(self.first - np.cumsum(widths) + widths, widths) + np.arange(
+            widths.sum()
+        )
+        grid[within] = np.repeat(values, widths)
+        return grid
 
 
 def share_of_epochs(mask: Mask, n_epochs: int) -> Doubles:
@@ -361,8 +466,18 @@ class Measured:
     measures: Mapping[str, tuple[Measure, ...]] = field(default_factory=dict)
 
 
+def measures_of(
+    value: Doubles, low: Doubles, high: Doubles, unit: str, label: str
+) -> tuple[Measure, ...]:
+    """One measure for each epoch, of arrays of shape ``(n_epochs,)``."""
+    return tuple(
+        Measure(round(float(v), 4), unit, label, round(float(lo), 4), round(float(hi), 4))
+        for v, lo, hi in zip(value, low, high, strict=True)
+    )
+
+
 Earlier: TypeAlias = Mapping[Phenomenon, Measured]
-"""What the detectors before this one found."""
+"""What the rounds of detectors before this one found."""
 
 
 class Detect(Protocol):

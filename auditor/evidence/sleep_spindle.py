@@ -1,0 +1,143 @@
+"""Sleep spindle: a train of waves at 11–16 Hz that stands out for at least 0.5 s.
+
+AASM scoring manual, section on adult stage N2: most often 12–14 Hz, duration ≥ 0.5 s, largest
+over the central region; looked for wherever there is an EEG.
+
+The method keeps the idea of the A7 detector (Lacourse et al. 2019,
+doi:10.1016/j.jneumeth.2018.08.014) and of YASA's variant of it (Vallat & Walker 2021,
+doi:10.7554/eLife.70092), that a spindle must be large both against its own surroundings and
+against the other frequencies at the same moment, but grades each criterion instead of cutting
+there, so that a weak spindle stays a candidate.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from auditor.evidence.base import (
+    WORKING_RATE_HZ,
+    Candidates,
+    Doubles,
+    Earlier,
+    Floats,
+    Measured,
+    Signal,
+    Signals,
+    Spans,
+    logistic,
+    moving_mean,
+)
+from auditor.vocabulary import EEG_ROLES, Phenomenon, Role
+
+BAND_HZ = (11.0, 16.0)
+SHORTEST_S = 0.5
+
+_SEARCHED = {Role.CENTRAL: 0.0, Role.FRONTAL: 0.0, Role.OCCIPITAL: -0.5}
+"""Where spindles are looked for, and how much the place adds to the score (log-odds)."""
+
+_BELOW_HZ = (6.0, 10.0)
+_ABOVE_HZ = (17.5, 25.0)
+_SLOW_HZ = (0.5, 4.0)
+_BACKGROUND_S = 20.0
+_BACKGROUND_PERCENTILE = 40
+_RISE = 1.3
+"""A candidate's envelope exceeds its background by this factor throughout."""
+_EDGE = 0.4
+"""A spindle ends where its envelope falls to this share of its peak: at ±1.35 standard
+deviations for a Gaussian envelope, about where experts set their marks."""
+_SHORTEST_CANDIDATE_S = 0.3
+
+
+def detect(signals: Signals, earlier: Earlier) -> Measured:
+    """Spindles in each EEG channel."""
+    del earlier
+    events = [
+        event
+        for role, signal in signals.channels(tuple(_SEARCHED))
+        if signal.shows(BAND_HZ[1])
+        for event in candidates(signal, _SEARCHED[role]).events(
+            Phenomenon.SLEEP_SPINDLE, signal.label
+        )
+    ]
+    return Measured(signals.obstacles_everywhere(EEG_ROLES, BAND_HZ[1]), tuple(events))
+
+
+def candidates(signal: Signal, prior: float = 0.0) -> Candidates:
+    """Every waxing of the sigma band in one channel, with how like a spindle it is."""
+    sigma = signal.analytic(*BAND_HZ)
+    power = np.square(np.abs(sigma))
+    envelope: Floats = np.sqrt(moving_mean(power, 0.2))
+    background = _background(envelope)
+    spans = _waxings(envelope, background)
+
+    amplitude = spans.maximum(envelope).astype(np.float64)
+    rotation = np.append(np.complex64(0), sigma[1:] * np.conj(sigma[:-1]))[: len(sigma)]
+    frequency_hz = np.angle(spans.mean(rotation)) * WORKING_RATE_HZ / (2 * np.pi)
+    around = spans.widened(0.25, len(envelope))
+    rms = np.sqrt(spans.mean(power) / 2)
+    score = _score(
+        amplitude,
+        amplitude / np.maximum(spans.mean(background), 0.1),
+        rms / np.maximum(around.rms(signal.band(*_BELOW_HZ)), 0.1),
+        rms / np.maximum(around.rms(signal.band(*_ABOVE_HZ)), 0.1),
+        rms / np.maximum(around.rms(signal.band(*_SLOW_HZ)), 0.1),
+        spans.duration_s,
+        frequency_hz,
+    )
+    return Candidates(
+        spans.first / WORKING_RATE_HZ,
+        spans.past / WORKING_RATE_HZ,
+        logistic(score + prior),
+        frequency_hz,
+        2 * amplitude,
+    )
+
+
+def _background(envelope: Floats) -> Floats:
+    """The envelope's usual height nearby, which even dense spindles do not lift."""
+    step = WORKING_RATE_HZ // 10
+    coarse = ndimage.percentile_filter(
+        envelope[::step], _BACKGROUND_PERCENTILE, size=round(_BACKGROUND_S * 10) | 1, mode="nearest"
+    )
+    at = np.arange(len(envelope)) / step
+    fine: Doubles = np.interp(at, np.arange(len(coarse)), coarse)
+    return fine.astype(np.float32)
+
+
+def _waxings(envelope: Floats, background: Floats) -> Spans:
+    """Stretches above the background, each cut where it has fallen from its peak."""
+    above = Spans.of_mask(envelope > np.maximum(_RISE * background, 0.1))
+    peaks = above.spread(above.maximum(envelope), len(envelope))
+    spans = Spans.of_mask((peaks > 0) & (envelope >= _EDGE * peaks))
+    return spans.where(spans.duration_s >= _SHORTEST_CANDIDATE_S)
+
+
+def _score(
+    amplitude_uv: Doubles,
+    to_background: Doubles,
+    to_below: Doubles,
+    to_above: Doubles,
+    to_slow: Doubles,
+    duration_s: Doubles,
+    frequency_hz: Doubles,
+) -> Doubles:
+    """How like a spindle, in log-odds.
+
+    Each ratio is one way to stand out: from the minutes around, from alpha and theta below,
+    from muscle above, from slow waves. The weights lie between those fitted to simulated
+    spindles and those that reproduce a trained network's marks on real sleep; measured: see
+    tests/benchmarks/bench_evidence_phantom.py.
+    """
+    outside_hz = np.maximum(BAND_HZ[0] + 0.3 - frequency_hz, frequency_hz - BAND_HZ[1] + 0.3)
+    return (
+        -9.0
+        + 2.0 * np.log(amplitude_uv)
+        + 3.0 * np.log(to_background)
+        + 0.8 * np.log(to_below)
+        + 0.5 * np.log(to_above)
+        + 0.8 * np.log(to_slow)
+        + 1.5 * np.log(duration_s)
+        - 4.0 * np.maximum(outside_hz, 0.0)
+        - 3.0 * np.maximum(duration_s - 2.5, 0.0)
+    )
