@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from auditor.evidence import alpha_rhythm, sleep_spindle, slow_wave_activity
+from auditor.evidence import (
+    alpha_rhythm,
+    chin_tone,
+    rapid_eye_movements,
+    sleep_spindle,
+    slow_wave_activity,
+)
 from auditor.evidence.base import Detect, Measured, Progress, Signals, prepare
 from auditor.vocabulary import (
     ChannelReport,
@@ -26,6 +32,8 @@ ROUNDS: tuple[Mapping[Phenomenon, Detect], ...] = (
         Phenomenon.ALPHA_RHYTHM: alpha_rhythm.detect,
         Phenomenon.SLEEP_SPINDLE: sleep_spindle.detect,
         Phenomenon.SLOW_WAVE_ACTIVITY: slow_wave_activity.detect,
+        Phenomenon.RAPID_EYE_MOVEMENTS: rapid_eye_movements.detect,
+        Phenomenon.CHIN_TONE: chin_tone.detect,
     },
 )
 """The detectors. Those of one round may build upon what earlier rounds found, and not upon each

@@ -1,0 +1,177 @@
+"""Chin tone: how tense the chin is in each epoch, against the lowest tone of the night.
+
+AASM scores stage R by a chin tone "as low as any stage in the night" (scoring manual, section
+on stage R), so an absolute amplitude says little and the night is its own yardstick.
+
+Tone is the amplitude of the EMG between 22 and 44 Hz. Below that band the chin shows EEG, eye
+movements and most of a QRS complex; above it lie the mains; and a chin channel of 128 Hz shows
+it as well as one of 512 Hz. An epoch's tone is the lower quartile of the RMS in quarter-second
+windows, so that twitches, heart beats and a short movement do not count as tone. The floor is
+the median of the ten most relaxed minutes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import signal as sp
+
+from auditor.evidence.base import Doubles, Earlier, Mask, Measured, Signals
+from auditor.vocabulary import EPOCH_S, Channel, Level, Measure, Role
+
+BAND_HZ = (22.0, 44.0)
+_TRANSITION_HZ = 4.0
+_STOP_BAND_DB = 70.0
+"""Mains of a millivolt leave less than an atonic chin's third of a microvolt."""
+
+WINDOW_S = 0.25
+"""Shorter than the pause between two heart beats, and long enough for an RMS."""
+_QUARTILE = 25.0
+
+FLOOR_EPOCHS = 20
+"""Ten minutes: a night has more of stage R than this, and so does each of its halves."""
+
+LOW_BELOW = 1.6
+HIGH_FROM = 3.5
+"""Ratios to the floor. Tone within stage R varies by about a third around its median, and tone
+in quiet wakefulness is several times that (checked on simulated nights: tests/benchmarks)."""
+
+RATIO_UNCERTAINTY = 1.15
+"""One way and the other: what epoch and floor together owe to chance."""
+
+NIGHT_S = 90 * 60.0
+"""One sleep cycle: what is shorter need not contain a relaxed chin at all."""
+CONTRAST = 3.0
+"""A shorter recording knows its floor all the same where its tensest epochs are this many times
+more tense than its most relaxed ones."""
+ATONIA_UV = 0.6
+"""So is a tone that is atonic whatever the night: an average rectified amplitude of 1 µV over
+10–100 Hz (REM atonia index, doi:10.1016/j.sleep.2008.06.004), as RMS within our band."""
+
+_PIECE_EPOCHS = 20
+_MARGIN_S = 1.0
+
+
+def detect(signals: Signals, earlier: Earlier) -> Measured:
+    """``chin_tone_ratio`` and ``chin_tone_level`` of each epoch."""
+    del earlier
+    obstacles = signals.obstacles(Role.CHIN, BAND_HZ[1])
+    channel = signals.raw(Role.CHIN)
+    usable = np.array([not reason for reason in obstacles], dtype=np.bool_)
+    if channel is None or not usable.any():
+        return Measured(obstacles)
+
+    tone_uv = _tone_uv(channel, usable)
+    usable &= np.isfinite(tone_uv)
+    if not usable.any():
+        return Measured(signals.throughout(f"{channel.label} holds no signal"))
+    floor_uv = night_floor_uv(tone_uv[usable])
+    if not _knows_its_floor(tone_uv[usable], floor_uv):
+        return Measured(
+            signals.throughout(
+                f"the recording is too short, and {channel.label} too even, "
+                "to know how low chin tone gets in this person"
+            )
+        )
+    ratios = np.where(usable, tone_uv / floor_uv, 1.0)
+    return Measured(
+        tuple(
+            reason or ("" if fit else f"{channel.label} holds no signal here")
+            for reason, fit in zip(obstacles, usable, strict=True)
+        ),
+        measures={
+            "chin_tone_ratio": tuple(_ratio(ratio, channel.label) for ratio in ratios),
+            "chin_tone_level": tuple(_level(ratio, channel.label) for ratio in ratios),
+        },
+    )
+
+
+def level_of(ratio: float) -> Level:
+    """The level that a ratio to the night's floor stands for."""
+    if ratio < LOW_BELOW:
+        return Level.LOW
+    return Level.INTERMEDIATE if ratio < HIGH_FROM else Level.HIGH
+
+
+def night_floor_uv(tone_uv: Doubles) -> float:
+    """The lowest tone that lasts, from the tone of every usable epoch; shape ``(n,)``.
+
+    A fixed number of epochs rather than a share: half a night then has the same floor as the
+    whole, as long as it holds ten relaxed minutes.
+    """
+    lowest = np.sort(tone_uv)[:FLOOR_EPOCHS]
+    if len(tone_uv) < 4 * FLOOR_EPOCHS:
+        lowest = lowest[: max(1, len(tone_uv) // 4)]
+    return max(float(np.median(lowest)), float(np.finfo(np.float32).tiny))
+
+
+def _knows_its_floor(tone_uv: Doubles, floor_uv: float) -> bool:
+    return (
+        len(tone_uv) * EPOCH_S >= NIGHT_S
+        or float(np.percentile(tone_uv, 95)) >= CONTRAST * floor_uv
+        or floor_uv <= ATONIA_UV
+    )
+
+
+def _ratio(ratio: float, label: str) -> Measure:
+    return Measure(
+        round(float(ratio), 2),
+        "1",
+        label,
+        low=round(float(ratio / RATIO_UNCERTAINTY), 2),
+        high=round(float(ratio * RATIO_UNCERTAINTY), 2),
+    )
+
+
+def _level(ratio: float, label: str) -> Measure:
+    return Measure(
+        level_of(ratio).value,
+        "1",
+        label,
+        low=level_of(ratio / RATIO_UNCERTAINTY).value,
+        high=level_of(ratio * RATIO_UNCERTAINTY).value,
+    )
+
+
+def _tone_uv(channel: Channel, usable: Mask) -> Doubles:
+    """Each epoch's tone, shape ``(n_epochs,)``; NaN where it is not usable or not recorded."""
+    rate_hz = channel.sampling_rate_hz
+    n_taps, beta = sp.kaiserord(_STOP_BAND_DB, _TRANSITION_HZ / (rate_hz / 2))
+    kernel = sp.firwin(n_taps | 1, BAND_HZ, window=("kaiser", beta), pass_zero=False, fs=rate_hz)
+    tone = np.full(len(usable), np.nan)
+    for first in range(0, len(usable), _PIECE_EPOCHS):
+        last = min(first + _PIECE_EPOCHS, len(usable))
+        if usable[first:last].any():
+            tone[first:last] = _piece(channel, kernel, first, last)
+    tone[~usable] = np.nan
+    return tone
+
+
+def _piece(channel: Channel, kernel: Doubles, first: int, last: int) -> Doubles:
+    """The tone of epochs ``first`` to ``last``, exclusive."""
+    rate_hz = channel.sampling_rate_hz
+    start_s, end_s = first * EPOCH_S, last * EPOCH_S
+    margin = len(kernel) // 2
+    begin = round(start_s * rate_hz) - margin
+    read = channel.source.read(
+        max(begin, 0), min(round(end_s * rate_hz) + margin, channel.n_samples)
+    )
+    samples = np.full(round((end_s - start_s) * rate_hz) + 2 * margin, np.nan)
+    samples[max(-begin, 0) :][: len(read)] = read
+    known = np.isfinite(samples)
+    # Silence in a gap, rather than a bridge, keeps the filter from ringing into what is there.
+    centre = np.median(samples[known]) if known.any() else 0.0
+    emg = sp.oaconvolve(np.where(known, samples - centre, 0.0), kernel, mode="valid")
+
+    n_windows = round((end_s - start_s) / WINDOW_S)
+    edges = np.round(np.arange(n_windows) * WINDOW_S * rate_hz).astype(np.intp)
+    counts = np.diff(np.append(edges, len(emg)))
+    power = np.add.reduceat(np.square(emg), edges) / counts
+    complete = np.logical_and.reduceat(known[margin : margin + len(emg)], edges)
+    rms = np.sqrt(power)
+    rms[~complete] = np.nan
+    windows = rms.reshape(last - first, -1)
+    enough = np.isfinite(windows).mean(axis=1) >= 0.5
+    tone = np.full(last - first, np.nan)
+    if enough.any():
+        tone[enough] = np.nanpercentile(windows[enough], _QUARTILE, axis=1)
+    return tone
