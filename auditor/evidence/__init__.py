@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from auditor.evidence import (
     alpha_rhythm,
     chin_tone,
+    k_complex,
     rapid_eye_movements,
     sleep_spindle,
     slow_wave_activity,
@@ -31,6 +32,7 @@ ROUNDS: tuple[Mapping[Phenomenon, Detect], ...] = (
     {
         Phenomenon.ALPHA_RHYTHM: alpha_rhythm.detect,
         Phenomenon.SLEEP_SPINDLE: sleep_spindle.detect,
+        Phenomenon.K_COMPLEX: k_complex.detect,
         Phenomenon.SLOW_WAVE_ACTIVITY: slow_wave_activity.detect,
         Phenomenon.RAPID_EYE_MOVEMENTS: rapid_eye_movements.detect,
         Phenomenon.CHIN_TONE: chin_tone.detect,

@@ -250,21 +250,24 @@ def _bridged(samples: Floats, known: Mask) -> Floats:
 
 @lru_cache(maxsize=64)
 def band_kernel(low_hz: float | None, high_hz: float | None) -> Floats:
-    """A linear-phase FIR kernel at the working rate.
+    """A linear-phase FIR kernel at the working rate; None leaves that side open.
 
-    Its transition is half the lower edge wide (at least 0.3 Hz, at most 2 Hz), so that a night
-    cut in two gives the same result on both sides a few seconds from the cut.
+    Each edge is as soft as half its frequency (at least 0.3 Hz, at most 2 Hz): soft enough not
+    to ring around a sharp wave, and forgotten a few seconds from the cut where a night is cut
+    in two.
     """
-    edges = [edge for edge in (low_hz, high_hz) if edge is not None]
-    transition_hz = float(np.clip(0.5 * min(edges), 0.3, 2.0))
-    n_taps = int(3.3 / transition_hz * WORKING_RATE_HZ) | 1
-    pass_zero = {
-        (False, True): "lowpass",
-        (True, False): "highpass",
-        (True, True): "bandpass",
-    }[(low_hz is not None, high_hz is not None)]
-    kernel = sp.firwin(n_taps, edges, pass_zero=pass_zero, fs=WORKING_RATE_HZ)
-    return kernel.astype(np.float32)  # type: ignore[no-any-return]
+    above = np.ones(1) if high_hz is None else _lowpass(high_hz)
+    below = np.zeros(1) if low_hz is None else _lowpass(low_hz)
+    half = max(len(above), len(below)) // 2
+    kernel = np.pad(above, half - len(above) // 2) - np.pad(below, half - len(below) // 2)
+    return kernel.astype(np.float32)
+
+
+def _lowpass(edge_hz: float) -> Doubles:
+    transition_hz = float(np.clip(edge_hz / 2, 0.3, 2.0))
+    n_taps = round(3.3 / transition_hz * WORKING_RATE_HZ) | 1
+    kernel: Doubles = sp.firwin(n_taps, edge_hz, fs=WORKING_RATE_HZ)
+    return kernel
 
 
 def _filtered(samples: Floats, kernel: npt.NDArray[_Kind]) -> npt.NDArray[_Kind]:
@@ -413,6 +416,11 @@ class Candidates:
     frequency_hz: Doubles
     amplitude_uv: Doubles
 
+    @classmethod
+    def none(cls) -> Candidates:
+        nothing = np.zeros(0)
+        return cls(nothing, nothing, nothing, nothing, nothing)
+
     def __len__(self) -> int:
         return len(self.start_s)
 
@@ -424,6 +432,17 @@ class Candidates:
             self.frequency_hz[keep],
             self.amplitude_uv[keep],
         )
+
+    def followed_by(self, other: Candidates) -> Candidates:
+        """Both together, in order of time."""
+        start_s = np.concatenate((self.start_s, other.start_s))
+        return Candidates(
+            start_s,
+            np.concatenate((self.end_s, other.end_s)),
+            np.concatenate((self.probability, other.probability)),
+            np.concatenate((self.frequency_hz, other.frequency_hz)),
+            np.concatenate((self.amplitude_uv, other.amplitude_uv)),
+        ).where(np.argsort(start_s, kind="stable"))
 
     def events(self, kind: Phenomenon, label: str) -> tuple[Event, ...]:
         """Those probable enough to keep, as events, rounded to what can be measured."""

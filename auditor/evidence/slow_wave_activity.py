@@ -18,12 +18,9 @@ import numpy as np
 
 from auditor.evidence.base import (
     CANDIDATE_PROBABILITY,
-    WORKING_RATE_HZ,
     Candidates,
     Doubles,
     Earlier,
-    Floats,
-    Indices,
     Mask,
     Measured,
     Signal,
@@ -34,6 +31,7 @@ from auditor.evidence.base import (
     runs,
     share_of_epochs,
 )
+from auditor.evidence.lobes import HEIGHT_BAND_HZ, Lobes
 from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import EPOCH_S, Event, Measure, Phenomenon, Role
 
@@ -41,8 +39,6 @@ SMALLEST_UV = 75.0
 SLOWEST_HZ, FASTEST_HZ = 0.5, 2.0
 
 _SEARCHED = (Role.FRONTAL, Role.CENTRAL)
-_TIMING_BAND_HZ = (0.3, 3.0)
-_AMPLITUDE_BAND_HZ = (0.3, 6.0)
 _LARGEST_UV = 500.0
 """Beyond this it is movement or sweat, no wave of the brain (YASA's limit is 350 µV for
 healthy adults; children reach more)."""
@@ -54,11 +50,13 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     events: list[Event] = []
     measures = {}
     for role, signal in signals.channels(_SEARCHED):
+        if not signal.shows(HEIGHT_BAND_HZ[1]):
+            continue
         swings = Swings.of(signal)
         events += swings.waves().events(Phenomenon.SLOW_WAVE_ACTIVITY, signal.label)
         if role is Role.FRONTAL:
             measures = _measures(swings, signal.label, signals.n_epochs)
-    return Measured(signals.obstacles(Role.FRONTAL, FASTEST_HZ), tuple(events), measures)
+    return Measured(signals.obstacles(Role.FRONTAL, HEIGHT_BAND_HZ[1]), tuple(events), measures)
 
 
 def _measures(swings: Swings, label: str, n_epochs: int) -> dict[str, tuple[Measure, ...]]:
@@ -78,21 +76,17 @@ def _measures(swings: Swings, label: str, n_epochs: int) -> dict[str, tuple[Meas
 
 @dataclass(frozen=True, slots=True)
 class Swings:
-    """Every swing from one extreme of the slow EEG to the next.
-
-    Swing ``i`` joins lobe ``i`` to lobe ``i + 1``; a lobe lies between two zero crossings.
+    """Every swing from one extreme of the slow EEG to the next: two lobes, one wave.
 
     Attributes:
-        start_s, end_s: from the beginning of the one lobe to the end of the other: the time
-            of one whole wave; shape ``(n_swings,)``.
-        middle_s: the zero crossing between the two.
+        start_s, end_s: from the beginning of the one lobe to the end of the other; shape
+            ``(n_swings,)``.
         amplitude_uv: from extreme to extreme.
-        probability: that this is half of a slow wave by AASM's criteria.
+        probability: that it is a slow wave by AASM's criteria.
         n_samples: of the signal.
     """
 
     start_s: Doubles
-    middle_s: Doubles
     end_s: Doubles
     amplitude_uv: Doubles
     probability: Doubles
@@ -100,22 +94,11 @@ class Swings:
 
     @classmethod
     def of(cls, signal: Signal) -> Swings:
-        slow = signal.band(*_TIMING_BAND_HZ)
-        crossings = np.flatnonzero(np.signbit(slow[1:]) != np.signbit(slow[:-1])) + 1
-        if len(crossings) < 3:
-            nothing = np.zeros(0)
-            return cls(nothing, nothing, nothing, nothing, nothing, len(slow))
-        heights = _extremes(signal.band(*_AMPLITUDE_BAND_HZ), slow, crossings)
-        at_s = crossings / WORKING_RATE_HZ
-        amplitude_uv = np.abs(np.diff(heights))
-        return cls(
-            at_s[:-2],
-            at_s[1:-1],
-            at_s[2:],
-            amplitude_uv,
-            logistic(_score(amplitude_uv, at_s[2:] - at_s[:-2])),
-            len(slow),
-        )
+        lobes = Lobes.of(signal)
+        start_s, end_s = lobes.start_s[:-1], lobes.end_s[1:]
+        amplitude_uv = np.abs(np.diff(lobes.height_uv))
+        probability = logistic(_score(amplitude_uv, end_s - start_s))
+        return cls(start_s, end_s, amplitude_uv, probability, len(signal.samples))
 
     def time_filled(self, at_least: float) -> Mask:
         """Where waves of at least this probability are, on the working grid."""
@@ -125,26 +108,29 @@ class Swings:
     def waves(self) -> Candidates:
         """Whole waves, one after the other, first where they are likely, then the rest."""
         likely = self.probability >= 0.5
-        free = ~likely & (self.probability >= CANDIDATE_PROBABILITY)
-        free[1:] &= ~likely[:-1]
-        free[:-1] &= ~likely[1:]
-        first = np.concatenate((_alternate(likely), _alternate(free)))
-        first.sort()
-        duration_s = self.end_s[first] - self.start_s[first]
+        maybe = ~likely & (self.probability >= CANDIDATE_PROBABILITY)
+        maybe[1:] &= ~likely[:-1]
+        maybe[:-1] &= ~likely[1:]
+        return self._one_by_one(likely).followed_by(self._one_by_one(maybe))
+
+    def _one_by_one(self, chosen: Mask) -> Candidates:
+        """Every second swing of each run, as neighbours share a lobe.
+
+        The lobe that is left over where a run has an odd number of them belongs to the last.
+        """
+        first, past = runs(chosen)
+        at = np.flatnonzero(chosen)
+        at = at[(at - np.repeat(first, past - first)) % 2 == 0]
+        end_s = self.end_s[at]
+        is_last = np.append(np.diff(np.searchsorted(past, at, side="right")) > 0, True)[: len(at)]
+        end_s[is_last] = self.end_s[past - 1]
         return Candidates(
-            self.start_s[first],
-            self.end_s[first],
-            self.probability[first],
-            1.0 / duration_s,
-            self.amplitude_uv[first],
+            self.start_s[at],
+            end_s,
+            self.probability[at],
+            1.0 / (self.end_s[at] - self.start_s[at]),
+            self.amplitude_uv[at],
         )
-
-
-def _extremes(values: Floats, slow: Floats, crossings: Indices) -> Doubles:
-    """The highest or lowest value of each lobe between two crossings."""
-    highest = np.maximum.reduceat(values, crossings[:-1])
-    lowest = np.minimum.reduceat(values, crossings[:-1])
-    return np.where(slow[crossings[:-1]] > 0, highest, lowest).astype(np.float64)
 
 
 def _score(amplitude_uv: Doubles, period_s: Doubles) -> Doubles:
@@ -159,11 +145,3 @@ def _score(amplitude_uv: Doubles, period_s: Doubles) -> Doubles:
         np.minimum((amplitude_uv - SMALLEST_UV) / 6.0, (_LARGEST_UV - amplitude_uv) / 30.0),
         (0.15 - octaves_outside) / 0.1,
     )
-
-
-def _alternate(mask: Mask) -> Indices:
-    """Every second index of each run of True, from its first."""
-    first, past = runs(mask)
-    at = np.flatnonzero(mask)
-    even: Indices = at[(at - np.repeat(first, past - first)) % 2 == 0]
-    return even
