@@ -1,0 +1,603 @@
+"""Plans a plausible night: the course of sleep, and what a technologist would mark in it.
+
+Stages and events agree with the scoring rules by construction: the first N2 epoch of a run has
+its spindle or K complex in time, N3 is where slow waves really fill six seconds, an arousal ends
+N2 unless a new sign of N2 follows, wake shows alpha or the movements of open eyes. No event
+knows an epoch's edge. What is drawn, and how large it is, differs from person to person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from auditor.vocabulary import EPOCH_S, Phenomenon, Role, Samples, Stage
+from staging.phantom_plan import (
+    Disturbance,
+    DisturbanceKind,
+    NightPlan,
+    PhantomSettings,
+    PlannedEvent,
+    Site,
+    Subject,
+)
+
+Rng = np.random.Generator
+
+_NREM = (Stage.N2, Stage.N3)
+_CYCLE_EPOCHS = 180  # 90 min (doi:10.1016/0013-4694(57)90088-3)
+# Shares of deep sleep and of R in one cycle after the other: deep sleep early, R late
+# (doi:10.1093/sleep/27.7.1255 for the shares of a whole night).
+_DEEP_SHARE = (0.36, 0.28, 0.14, 0.06, 0.03)
+_R_SHARE = (0.10, 0.20, 0.26, 0.32, 0.36)
+
+
+def plan_night(seed: int, settings: PhantomSettings) -> NightPlan:
+    """A night from a seed. The same seed gives the same plan at any rate and with any leads."""
+    rng = np.random.default_rng([seed, 1])
+    subject = draw_subject(rng, settings)
+    stages, depth = _course_of_sleep(rng, settings.n_epochs, subject)
+    planner = _Planner(rng, subject, stages, depth)
+    planner.plan()
+    return NightPlan(
+        stages=tuple(planner.stages),
+        events=tuple(sorted(planner.events, key=lambda event: event.start_s)),
+        subject=subject,
+        changes=tuple(planner.changes),
+        disturbances=tuple(
+            sorted(
+                [*planner.twitches, *_disturbances(rng, settings)], key=lambda each: each.start_s
+            )
+        ),
+    )
+
+
+def draw_subject(rng: Rng, settings: PhantomSettings) -> Subject:
+    """A person: amplitudes spread by about a quarter, rates by a third."""
+    # One in ten or more makes no alpha with eyes closed (AASM scoring manual, stage W).
+    producer = bool(rng.random() < 0.88)
+    if settings.alpha_producer is not None:
+        producer = settings.alpha_producer
+
+    def about(centre: float, spread: float) -> float:
+        return float(centre * np.exp(np.clip(rng.normal(0.0, spread), -2 * spread, 2 * spread)))
+
+    average = Subject()
+    relaxation = about(1.0, 0.15)
+    ratio = {stage: 1.0 + (value - 1.0) * relaxation for stage, value in average.chin_ratio.items()}
+    return Subject(
+        alpha_producer=producer,
+        alpha_hz=float(np.clip(rng.normal(average.alpha_hz, 0.7), 8.4, 11.6)),
+        alpha_uv=about(average.alpha_uv, 0.25) * settings.gain,
+        spindle_hz=float(np.clip(rng.normal(average.spindle_hz, 0.4), 12.5, 14.4)),
+        spindle_uv=about(average.spindle_uv, 0.2) * settings.gain * settings.spindle_amplitude,
+        k_complex_uv=about(average.k_complex_uv, 0.18)
+        * settings.gain
+        * settings.k_complex_amplitude,
+        slow_wave_uv=about(average.slow_wave_uv, 0.15)
+        * settings.gain
+        * settings.slow_wave_amplitude,
+        rapid_eye_movement_uv=about(average.rapid_eye_movement_uv, 0.22) * settings.gain,
+        spindles_per_min=about(average.spindles_per_min, 0.3),
+        k_complexes_per_min=about(average.k_complexes_per_min, 0.3),
+        background_db=float(rng.normal(0.0, 0.8)),
+        delta_db=float(rng.normal(0.0, 0.8)),
+        theta_db=float(rng.normal(0.0, 1.0)),
+        beta_db=float(rng.normal(0.0, 1.2)),
+        chin_floor_uv=about(average.chin_floor_uv, 0.3),
+        chin_ratio=ratio,
+        ecg_uv=float(rng.choice([0.0, 0.0, 2.0, 6.0]) * rng.uniform(0.5, 1.5)),
+        heart_rate_hz=about(average.heart_rate_hz, 0.12),
+        fragmentation=about(average.fragmentation, 0.35),
+    )
+
+
+# ── the course of sleep ───────────────────────────────────────────────────────────────────
+
+
+def _course_of_sleep(rng: Rng, n_epochs: int, subject: Subject) -> tuple[list[Stage], Samples]:
+    """Stages and, for NREM sleep, how deep each epoch is, 0 to 1: ``(n_epochs,)``.
+
+    A recording shorter than a cycle and a half gets shorter cycles, so that it still holds
+    every stage.
+    """
+    stretch = min(1.0, n_epochs / (1.25 * _CYCLE_EPOCHS))
+    course = list(_epochs_of_sleep(rng, n_epochs, subject, stretch))[:n_epochs]
+    last_wake = int(rng.integers(2, 10)) if n_epochs > 2 * _CYCLE_EPOCHS else 0
+    course[n_epochs - last_wake :] = [(Stage.W, 0.0)] * last_wake
+    depth = np.array([deep for _, deep in course])
+    wobble = np.convolve(rng.normal(0.0, 0.12, n_epochs + 2), np.ones(3) / 3, mode="valid")
+    return [stage for stage, _ in course], np.clip(depth + wobble, 0.05, 1.0)
+
+
+def _epochs_of_sleep(
+    rng: Rng, n_epochs: int, subject: Subject, stretch: float
+) -> Iterator[tuple[Stage, float]]:
+    latency = int(np.clip(20 * np.exp(rng.normal(0.0, 0.5)) * stretch, 3, 60))
+    yield from [(Stage.W, 0.0)] * latency
+    for cycle in range(n_epochs):
+        length = int(rng.normal(_CYCLE_EPOCHS, 18) * stretch)
+        late = min(cycle, len(_R_SHARE) - 1)
+        deep = int(length * _DEEP_SHARE[late] * rng.uniform(0.75, 1.25))
+        rem = int(length * _R_SHARE[late] * rng.uniform(0.75, 1.25))
+        light = max(length - deep - rem, 8)
+        into, out_of = int(0.45 * light), int(0.55 * light)
+        yield from [(Stage.N1, 0.0)] * int(rng.integers(3, 9) if cycle == 0 else rng.integers(1, 4))
+        yield from _broken(rng, Stage.N2, np.linspace(0.2, 0.5, into), subject)
+        yield from _broken(rng, Stage.N3, 0.7 + 0.28 * np.sin(np.linspace(0.3, 2.9, deep)), subject)
+        yield from _broken(rng, Stage.N2, np.linspace(0.45, 0.15, out_of), subject)
+        yield from _broken(rng, Stage.R, np.zeros(max(rem, 4)), subject)
+        if rng.random() < 0.5 * subject.fragmentation:
+            yield from [(Stage.W, 0.0)] * int(rng.integers(1, 8))
+
+
+def _broken(
+    rng: Rng, stage: Stage, depths: Samples, subject: Subject
+) -> Iterator[tuple[Stage, float]]:
+    """A stretch of one stage, broken off now and then and taken up again."""
+    mean_run = {Stage.N2: 28, Stage.N3: 60, Stage.R: 20}[stage] / subject.fragmentation
+    left = max(4, int(rng.exponential(mean_run)))
+    for i, deep in enumerate(depths):
+        yield stage, float(deep)
+        left -= 1
+        if left > 0 or i > len(depths) - 4:
+            continue
+        left = max(4, int(rng.exponential(mean_run)))
+        if rng.random() < 0.4:
+            yield from [(Stage.W, 0.0)] * int(rng.integers(1, 5))
+        if stage is Stage.R and rng.random() < 0.25:
+            yield from [(Stage.N2, 0.2)] * int(rng.integers(1, 4))
+        else:
+            yield from [(Stage.N1, 0.0)] * int(rng.integers(1, 4))
+        if stage is Stage.N3:
+            yield from [(Stage.N2, 0.4)] * int(rng.integers(2, 6))
+
+
+# ── events ────────────────────────────────────────────────────────────────────────────────
+
+
+class _Taken:
+    """Which stretches of the night already hold something."""
+
+    _HZ = 20
+
+    def __init__(self, duration_s: float) -> None:
+        self._taken = np.zeros(int(duration_s * self._HZ) + 1, bool)
+
+    def _slice(self, start_s: float, end_s: float) -> slice:
+        return slice(max(0, int(start_s * self._HZ)), int(np.ceil(end_s * self._HZ)))
+
+    def free(self, start_s: float, end_s: float) -> bool:
+        return not self._taken[self._slice(start_s, end_s)].any()
+
+    def take(self, start_s: float, end_s: float) -> None:
+        self._taken[self._slice(start_s, end_s)] = True
+
+
+class _Planner:
+    """Plants one kind of event after the other, each where there is room for it."""
+
+    def __init__(self, rng: Rng, subject: Subject, stages: list[Stage], depth: Samples) -> None:
+        self.rng = rng
+        self.subject = subject
+        self.stages = stages
+        self.depth = depth
+        self.end_s = len(stages) * EPOCH_S
+        self.events: list[PlannedEvent] = []
+        self.twitches: list[Disturbance] = []
+        self.changes = self._changes()
+        self._eeg = _Taken(self.end_s)
+        self._eyes = _Taken(self.end_s)
+        self._alpha = _Taken(self.end_s)
+
+    def plan(self) -> None:
+        self._major_body_movements()
+        returns = self._arousals()
+        self._slow_waves()
+        self._settle_n3()
+        self._signs_of_n2(returns)
+        for start, end, stage in self._bouts():
+            if stage in _NREM:
+                self._k_complexes(start, end, stage)
+                self._spindles(start, end, stage)
+            elif stage is Stage.N1:
+                self._drowsiness(start, end)
+            elif stage is Stage.R:
+                self._rem_bursts(start, end)
+        self._wake()
+
+    # ── time ──────────────────────────────────────────────────────────────────────────────
+
+    def _changes(self) -> list[tuple[float, Stage]]:
+        """Sleep changes within 6 s of an epoch's edge, so the majority keeps the label."""
+        return [
+            (i * EPOCH_S + (float(self.rng.uniform(-6, 6)) if i else 0.0), stage)
+            for i, stage in enumerate(self.stages)
+            if i == 0 or self.stages[i - 1] != stage
+        ]
+
+    def _bouts(self) -> list[tuple[float, float, Stage]]:
+        ends = [time for time, _ in self.changes[1:]] + [self.end_s]
+        return [(start, end, stage) for (start, stage), end in zip(self.changes, ends, strict=True)]
+
+    def _about(self, centre: float, spread: float, low: float = 0.0, high: float = 1e9) -> float:
+        return float(np.clip(centre * np.exp(self.rng.normal(0.0, spread)), low, high))
+
+    def _between(self, low: float, high: float) -> float:
+        return float(self.rng.uniform(low, high))
+
+    def _times(self, start: float, end: float, per_min: float) -> Iterator[float]:
+        """Times of a Poisson process."""
+        time = start + self.rng.exponential(60.0 / max(per_min, 1e-9))
+        while time < end:
+            yield float(time)
+            time += self.rng.exponential(60.0 / per_min)
+
+    def _plant(self, event: PlannedEvent, *taken: _Taken, room_s: float = 0.1) -> bool:
+        """Adds the event if it lies in the night and there is room for it."""
+        start, end = event.start_s - room_s, event.end_s + room_s
+        if start < 0 or end > self.end_s or not all(each.free(start, end) for each in taken):
+            return False
+        for each in taken:
+            each.take(event.start_s, event.end_s)
+        self.events.append(event)
+        return True
+
+    # ── movements and arousals ────────────────────────────────────────────────────────────
+
+    def _major_body_movements(self) -> None:
+        """Where the stage before and after is the same, so the epoch's stage is it too."""
+        for i in range(2, len(self.stages) - 2):
+            alike = len(set(self.stages[i - 1 : i + 2])) == 1
+            if not alike or self.stages[i] is Stage.N1 or self.rng.random() > 1.3 / 120:
+                continue
+            event = PlannedEvent(
+                Phenomenon.MAJOR_BODY_MOVEMENT,
+                i * EPOCH_S + self._between(0, 5),
+                self._between(17, 24),
+                self._about(350, 0.3),
+            )
+            self._plant(event, self._eeg, self._eyes, self._alpha)
+
+    def _arousals(self) -> list[tuple[float, float]]:
+        """Arousals; returns the spans in which a sign must bring N2 back after one."""
+        returns = []
+        for start, stage in self._awakenings():
+            self._arousal(start, self._between(3.5, 9), stage)
+        per_hour = {Stage.N1: 10, Stage.N2: 9, Stage.N3: 2, Stage.R: 9, Stage.W: 0}
+        for i in range(1, len(self.stages) - 1):
+            stage = self.stages[i]
+            alike = len(set(self.stages[i - 1 : i + 2])) == 1
+            chance = per_hour[stage] / 120 * self.subject.fragmentation
+            if not alike or self.rng.random() > chance:
+                continue
+            # Late in the epoch, so that what it does to the stage concerns the next.
+            start, duration = i * EPOCH_S + self._between(15, 22), self._between(3.2, 7.5)
+            if self._arousal(start, duration, stage) and stage is Stage.N2:
+                returns.append((start + duration + 0.8, (i + 1) * EPOCH_S + 13))
+        return returns
+
+    def _awakenings(self) -> Iterator[tuple[float, Stage]]:
+        """Where sleep gives way to N1 or W: a little before the change."""
+        lighter = (Stage.N1, Stage.W)
+        for (_, stage), (time, next_stage) in pairwise(self.changes):
+            if stage in (*_NREM, Stage.R) and next_stage in lighter:
+                yield time - self._between(2, 4), stage
+
+    def _arousal(self, start: float, duration: float, stage: Stage) -> bool:
+        chin_rise = stage is Stage.R or bool(self.rng.random() < 0.7)
+        event = PlannedEvent(
+            Phenomenon.AROUSAL,
+            start,
+            duration,
+            self._about(self.subject.alpha_uv * 1.1, 0.15, 30, 75),
+            float(np.clip(self.rng.normal(self.subject.alpha_hz, 0.6), 8.2, 11.8)),
+            chin_rise=chin_rise,
+        )
+        if not self._plant(event, self._eeg):
+            return False
+        self._alpha.take(start - 1, start + duration + 1)
+        if stage is not Stage.R and self.rng.random() < 0.3:
+            complex_duration = self._between(0.7, 1.1)
+            before = self._between(0.1, 0.6)
+            self._k_complex(start - before - complex_duration, complex_duration)
+        return True
+
+    # ── NREM sleep ────────────────────────────────────────────────────────────────────────
+
+    def _slow_waves(self) -> None:
+        centres = (np.arange(len(self.stages)) + 0.5) * EPOCH_S
+        scale = self.subject.slow_wave_uv / 115.0
+        for start, end, stage in self._bouts():
+            time = start + self._between(0.5, 3)
+            while stage in _NREM and time < end - 2:
+                depth = float(np.interp(time, centres, self.depth))
+                share = float(np.interp(depth, (0.1, 0.35, 0.5, 0.65, 1.0), _SLOW_SHARE))
+                typical = float(np.interp(depth, (0.1, 0.35, 0.5, 0.65, 1.0), _SLOW_UV))
+                began = time
+                for _ in range(1 + self.rng.poisson(0.5 + 4 * depth**2)):
+                    hz = float(np.clip(self.rng.normal(1.05, 0.22), 0.6, 1.8))
+                    amplitude = self._about(typical * scale, 0.22, 25, 260)
+                    wave = PlannedEvent(Phenomenon.SLOW_WAVE_ACTIVITY, time, 1 / hz, amplitude, hz)
+                    if wave.end_s > end - 0.5:
+                        break
+                    self._plant(wave, self._eeg, room_s=0.0)
+                    time = wave.end_s
+                time += self.rng.exponential(max(time - began, 0.8) * (1 - share) / share) + 0.01
+
+    def _settle_n3(self) -> None:
+        """N3 is where slow waves over 75 µV fill 6 s or more; the rest of NREM is N2."""
+        seconds = self._large_slow_seconds()
+        for i, stage in enumerate(self.stages):
+            if stage in _NREM:
+                self.stages[i] = Stage.N3 if seconds[i] >= 6.0 else Stage.N2
+        old = dict(self._nearest_changes())
+        self.changes = [
+            (old.get(i, i * EPOCH_S), stage)
+            for i, stage in enumerate(self.stages)
+            if i == 0 or self.stages[i - 1] != stage
+        ]
+
+    def _nearest_changes(self) -> Iterator[tuple[int, float]]:
+        for time, _ in self.changes:
+            yield round(time / EPOCH_S), time
+
+    def _large_slow_seconds(self) -> Samples:
+        seconds = np.zeros(len(self.stages))
+        for event in self.events:
+            if (
+                event.kind in (Phenomenon.SLOW_WAVE_ACTIVITY, Phenomenon.K_COMPLEX)
+                and event.amplitude_uv >= 75
+            ):
+                first = int(event.start_s // EPOCH_S)
+                edge = (first + 1) * EPOCH_S
+                seconds[first] += min(event.end_s, edge) - event.start_s
+                if event.end_s > edge and first + 1 < len(seconds):
+                    seconds[first + 1] += event.end_s - edge
+        return seconds
+
+    def _signs_of_n2(self, returns: list[tuple[float, float]]) -> None:
+        """The spindle or K complex that rule N2.1 wants, where N2 begins or comes back."""
+        begins = {time: i for i, time in self._nearest_changes()}
+        spans = list(returns)
+        for start, _, stage in self._bouts():
+            i = begins[start]
+            if stage is Stage.N2 and i > 0 and self.stages[i - 1] is not Stage.N3:
+                spans.append((start + 0.5, i * EPOCH_S + 13))
+        for low, high in spans:
+            for _ in range(60):
+                time = self._between(low, high)
+                if self.rng.random() < 0.6:
+                    planted = self._spindle(time)
+                else:
+                    planted = self._k_complex(time, self._about(0.85, 0.2, 0.6, 1.3))
+                if planted:
+                    break
+
+    def _k_complexes(self, start: float, end: float, stage: Stage) -> None:
+        rate = self.subject.k_complexes_per_min * (1.0 if stage is Stage.N2 else 0.1)
+        slow = self._large_slow_seconds()
+        for time in self._times(start + 1, end - 2, rate):
+            epoch = int(time // EPOCH_S)
+            duration = self._about(0.85, 0.2, 0.6, 1.4)
+            if stage is Stage.N2 and slow[epoch] + duration > 4.8:
+                continue
+            if self._k_complex(time, duration):
+                slow[epoch] += duration
+                if self.rng.random() < 0.3:
+                    self._spindle(time + duration + self._between(0.05, 0.2))
+
+    def _k_complex(self, time: float, duration: float) -> bool:
+        amplitude = self._about(self.subject.k_complex_uv, 0.22, 78, 300)
+        event = PlannedEvent(Phenomenon.K_COMPLEX, time, duration, amplitude)
+        return self._plant(event, self._eeg, room_s=0.05)
+
+    def _spindles(self, start: float, end: float, stage: Stage) -> None:
+        rate = self.subject.spindles_per_min * (1.0 if stage is Stage.N2 else 0.3)
+        phase = self._between(0, 1)
+        for time in self._times(start + 0.5, end - 2.5, 1.6 * rate):
+            # Spindles come and go over some 50 s (doi:10.1126/sciadv.1602026).
+            if self.rng.random() < 0.625 * (1 + 0.6 * np.sin(2 * np.pi * (time / 50 + phase))):
+                self._spindle(time)
+
+    def _spindle(self, time: float) -> bool:
+        slow = self.rng.random() < 0.25
+        centre = self.subject.spindle_hz - (1.3 if slow else 0.0)
+        event = PlannedEvent(
+            Phenomenon.SLEEP_SPINDLE,
+            time,
+            self._about(0.95, 0.3, 0.55, 2.0),
+            self._about(self.subject.spindle_uv, 0.22, 15, 90),
+            float(np.clip(self.rng.normal(centre, 0.35), 11.2, 15.6)),
+            Role.FRONTAL if slow else Role.CENTRAL,
+        )
+        return self._plant(event, self._eeg, room_s=0.3)
+
+    # ── N1 and wake ───────────────────────────────────────────────────────────────────────
+
+    def _drowsiness(self, start: float, end: float) -> None:
+        """N1: eyes roll, vertex waves come, alpha is left in scraps after wake."""
+        after_wake = start > 0 and self.stages[int((start - 8) // EPOCH_S)] is Stage.W
+        if self.subject.alpha_producer:
+            share = self._between(0.1, 0.3) if after_wake else 0.06
+            self._alpha_runs(start, min(start + 40, end), share, longest=4.0)
+            self._alpha_runs(start + 40, end, 0.04, longest=2.5)
+        self._rolling_eyes(start, end, self._between(0.35, 0.8))
+        for time in self._times(start + 5, end - 1, 1.6):
+            amplitude = self._about(70, 0.2, 45, 130)
+            event = PlannedEvent(
+                Phenomenon.VERTEX_SHARP_WAVES, time, self._between(0.18, 0.35), amplitude
+            )
+            self._plant(event, self._eeg, room_s=0.2)
+
+    def _rolling_eyes(self, start: float, end: float, share: float) -> None:
+        time = start + self._between(0, 3)
+        while time < end - 4:
+            duration = min(self._about(9, 0.4, 4, 25), end - time)
+            event = PlannedEvent(
+                Phenomenon.SLOW_EYE_MOVEMENTS,
+                time,
+                duration,
+                self._about(0.9 * self.subject.rapid_eye_movement_uv, 0.25, 35, 180),
+                self._between(0.22, 0.5),
+            )
+            self._plant(event, self._eyes)
+            time += duration + self.rng.exponential(duration * (1 - share) / share)
+
+    def _alpha_runs(self, start: float, end: float, share: float, longest: float = 15.0) -> None:
+        time = start + self._between(0, 0.6)
+        while time < end - 1.0:
+            duration = min(self._between(0.25, 1.0) * longest + 0.3, end - time)
+            event = PlannedEvent(
+                Phenomenon.ALPHA_RHYTHM,
+                time,
+                duration,
+                self._about(self.subject.alpha_uv, 0.15),
+                float(np.clip(self.rng.normal(self.subject.alpha_hz, 0.2), 8.0, 12.5)),
+            )
+            self._plant(event, self._alpha)
+            time += duration + self._between(0.6, 1.4) * duration * (1 - share) / share
+
+    def _wake(self) -> None:
+        """Eyes closed with alpha, or open and blinking, looking about, or reading."""
+        closed = False
+        for i, stage in enumerate(self.stages):
+            if stage is not Stage.W:
+                closed = False
+                continue
+            start, end = self._wake_within(i)
+            ahead = self.stages[i + 1 : i + 6]
+            falling_asleep = Stage.N1 in ahead
+            if self.rng.random() < 0.25 or not closed:
+                closed = bool(self.rng.random() < (0.9 if falling_asleep else 0.55))
+            if self.subject.alpha_producer and closed:
+                share = self._between(0.82, 0.96) if i % 3 else self._between(0.68, 0.9)
+                self._alpha_runs(start, end, share)
+                if falling_asleep and self.rng.random() < 0.5:
+                    self._rolling_eyes(start, end, 0.5)
+                else:
+                    self._open_eyes(start, end, 4.0, blinks=0.9)
+            elif self.rng.random() < 0.12 and not falling_asleep:
+                self._reading(start, end)
+            else:
+                self._open_eyes(start, end, 1.1, blinks=float(self.rng.choice([0.15, 0.9])))
+                if self.subject.alpha_producer:
+                    self._alpha_runs(start, end, 0.05, longest=2.0)
+
+    def _wake_within(self, epoch: int) -> tuple[float, float]:
+        """The part of the epoch that is really wake, and what reaches beyond its edges."""
+        start, end = epoch * EPOCH_S, (epoch + 1) * EPOCH_S
+        for bout_start, bout_end, stage in self._bouts():
+            if stage is Stage.W and bout_start < end - 10 and bout_end > start + 10:
+                if epoch == 0 or self.stages[epoch - 1] is not Stage.W:
+                    start = bout_start
+                if epoch + 1 == len(self.stages) or self.stages[epoch + 1] is not Stage.W:
+                    end = bout_end
+        return start, end
+
+    def _open_eyes(self, start: float, end: float, every_s: float, blinks: float) -> None:
+        time = start + self._between(0, every_s)
+        while time < end - 1:
+            if self.rng.random() < blinks:
+                event = PlannedEvent(
+                    Phenomenon.EYE_BLINKS,
+                    time,
+                    self._between(0.3, 0.5),
+                    self._about(1.15 * self.subject.rapid_eye_movement_uv, 0.2, 45, 250),
+                    vertical=True,
+                )
+            else:
+                event = self._rapid_eye_movement(time)
+            self._plant(event, self._eyes, room_s=0.05)
+            time = event.end_s + self._about(every_s - 0.4, 0.4, 0.1, 8)
+
+    def _reading(self, start: float, end: float) -> None:
+        event = PlannedEvent(
+            Phenomenon.READING_EYE_MOVEMENTS,
+            start + self._between(0, 3),
+            end - start - self._between(3, 6),
+            self._about(0.9 * self.subject.rapid_eye_movement_uv, 0.2, 50, 160),
+            self._between(0.3, 0.5),
+        )
+        self._plant(event, self._eyes)
+
+    # ── stage R ───────────────────────────────────────────────────────────────────────────
+
+    def _rapid_eye_movement(self, time: float) -> PlannedEvent:
+        return PlannedEvent(
+            Phenomenon.RAPID_EYE_MOVEMENTS,
+            time,
+            self._between(0.45, 1.1),
+            self._about(self.subject.rapid_eye_movement_uv, 0.28, 40, 260),
+            direction=1 if self.rng.random() < 0.5 else -1,
+            vertical=bool(self.rng.random() < 0.25),
+        )
+
+    def _rem_bursts(self, start: float, end: float) -> None:
+        """Eye movements in bursts; sawtooth waves ahead of some, twitches of the chin within."""
+        time = start + self._between(1, 8)
+        while time < end - 4:
+            if self.rng.random() < 0.3:
+                duration = self._between(1.5, 4)
+                waves = PlannedEvent(
+                    Phenomenon.SAWTOOTH_WAVES,
+                    time,
+                    duration,
+                    self._about(35, 0.2, 22, 60),
+                    self._between(2.2, 4.5),
+                )
+                if self._plant(waves, self._eeg):
+                    time += duration + self._between(0.2, 1.0)
+            for _ in range(1 + self.rng.poisson(3.5)):
+                event = self._rapid_eye_movement(time)
+                if event.end_s > end - 1:
+                    break
+                self._plant(event, self._eyes, room_s=0.02)
+                time = event.end_s + self._about(0.35, 0.7, 0.05, 3)
+            if self.rng.random() < 0.35:
+                self._twitch(time - self._between(0, 2))
+            time += 2.0 + self.rng.exponential(11.0)
+
+    def _twitch(self, time: float) -> None:
+        self.twitches.append(
+            Disturbance(
+                DisturbanceKind.CHIN_TWITCH,
+                time,
+                self._between(0.1, 0.5),
+                self._about(5, 0.4, 2.5, 12),
+            )
+        )
+
+
+# How much of the time is slow waves, and how large they are in µV, as sleep deepens: sparse and
+# small in light N2, nearly unbroken and 75–200 µV in deep N3 (doi:10.1093/sleep/zsac223).
+_SLOW_SHARE = (0.05, 0.15, 0.25, 0.6, 0.9)
+_SLOW_UV = (40.0, 46.0, 58.0, 100.0, 132.0)
+
+
+# ── artefacts ─────────────────────────────────────────────────────────────────────────────
+
+
+def _disturbances(rng: Rng, settings: PhantomSettings) -> Iterator[Disturbance]:
+    seconds = settings.n_epochs * EPOCH_S
+    sites = (Site.F4, Site.C4, Site.O2, Site.E1, Site.E2, Site.M1)
+    for _ in range(rng.poisson(settings.disturbances_per_hour * seconds / 3600)):
+        start = float(rng.uniform(0, seconds))
+        kind = rng.choice(
+            [DisturbanceKind.ELECTRODE_POP, DisturbanceKind.MOVEMENT, DisturbanceKind.SWEAT_SWAY],
+            p=[0.5, 0.4, 0.1],
+        )
+        site = sites[rng.integers(len(sites))]
+        yield {
+            DisturbanceKind.ELECTRODE_POP: Disturbance(
+                DisturbanceKind.ELECTRODE_POP, start, 1.5, float(rng.uniform(100, 350)), site
+            ),
+            DisturbanceKind.MOVEMENT: Disturbance(
+                DisturbanceKind.MOVEMENT, start, float(rng.uniform(1.5, 6)), 180.0
+            ),
+            DisturbanceKind.SWEAT_SWAY: Disturbance(
+                DisturbanceKind.SWEAT_SWAY, start, float(rng.uniform(60, 400)), 60.0, site
+            ),
+        }[DisturbanceKind(kind)]
