@@ -243,20 +243,22 @@ def _listed(labels: Sequence[str], most: int = 5) -> str:
 def _channels(
     header: Header, usable: dict[int, str], stretches: Sequence[_Stretch]
 ) -> tuple[Channel, ...]:
+    path = header.path.absolute()
     by_pyedflib = _pyedflib_reads(header)
     channels = []
     for place, signal in enumerate(header.ordinary_signals):
         if signal.index not in usable:
             continue
         rate_hz = signal.samples_per_record / header.record_s
+        stored = (
+            _PyedflibSignal(path, place)
+            if by_pyedflib
+            else _MneSignal.of(path, header, signal, rate_hz)
+        )
         runs = tuple(_Run.of(stretch, signal, rate_hz) for stretch in stretches)
-        per_unit = microvolts_per(signal.unit) or 1.0
-        stored: _StoredSignal
-        if by_pyedflib:
-            stored = _PyedflibSignal(header.path.absolute(), place)
-        else:
-            stored = _MneSignal.of(header, signal, rate_hz)
-        source = _FileSource(stored, per_unit, runs)
+        source = _FileSource(
+            path, header.file_bytes, stored, microvolts_per(signal.unit) or 1.0, runs
+        )
         channels.append(Channel(usable[signal.index], rate_hz, runs[-1].stop, source))
     if not by_pyedflib:
         channels[0].source.read(0, 1)  # refused now rather than in the middle of a study
@@ -282,7 +284,11 @@ class _StoredSignal(Protocol):
     """One signal as the file holds it, without regard to gaps."""
 
     def read(self, start: int, stop: int) -> Samples:
-        """Samples in the header's unit."""
+        """Samples in the header's unit.
+
+        Raises:
+            OSError: the file is gone.
+        """
         ...
 
 
@@ -290,6 +296,8 @@ class _StoredSignal(Protocol):
 class _FileSource:
     """A channel in its file: a :class:`auditor.vocabulary.SampleSource`."""
 
+    path: Path
+    file_bytes: int
     stored: _StoredSignal
     microvolts_per_unit: float
     runs: tuple[_Run, ...]
@@ -298,17 +306,28 @@ class _FileSource:
         """See :class:`auditor.vocabulary.SampleSource`.
 
         Raises:
-            RecordingRefused: the file can no longer be read.
+            RecordingRefused: the file is gone, or has another size than when it was opened.
         """
         samples = np.full(max(0, stop - start), np.nan)
-        for run in self.runs:
-            first, last = max(start, run.start), min(stop, run.stop)
-            if first < last:
-                offset = run.first_stored - run.start
-                stored = self.stored.read(first + offset, last + offset)
-                np.multiply(
-                    stored, self.microvolts_per_unit, out=samples[first - start : last - start]
-                )
+        try:
+            # Neither library notices: MNE would take samples of other channels for these.
+            changed = self.path.stat().st_size != self.file_bytes
+            for run in self.runs if not changed else ():
+                first, last = max(start, run.start), min(stop, run.stop)
+                if first < last:
+                    offset = run.first_stored - run.start
+                    stored = self.stored.read(first + offset, last + offset)
+                    np.multiply(
+                        stored, self.microvolts_per_unit, out=samples[first - start : last - start]
+                    )
+        except OSError:
+            changed = True
+        if changed:
+            raise RecordingRefused(
+                self.path,
+                "is gone or has changed since it was opened",
+                "leave the file as it is until the study is done",
+            )
         return samples
 
 
@@ -324,6 +343,8 @@ def _open(path: Path) -> EdfReader:
 
 def _pyedflib_reads(header: Header) -> bool:
     """Whether pyedflib opens the file and finds in it what its header says."""
+    if not header.fits_file:
+        return False  # pyedflib would refuse it too, but print that to standard output
     expected = [s.samples_per_record * header.n_records for s in header.ordinary_signals]
     try:
         with _EDFLIB, _open(header.path) as reader:
@@ -338,21 +359,15 @@ class _PyedflibSignal:
     index: int
 
     def read(self, start: int, stop: int) -> Samples:
-        try:
-            with _EDFLIB, _open(self.path) as reader:
-                samples: Samples = reader.readSignal(self.index, start, stop - start)
-        except OSError:
-            raise _gone(self.path) from None
+        with _EDFLIB, _open(self.path) as reader:
+            samples: Samples = reader.readSignal(self.index, start, stop - start)
         return samples
 
 
-def _gone(path: Path) -> RecordingRefused:
-    return RecordingRefused(
-        path, "can no longer be read", "leave the file as it is until the study is done"
-    )
-
-
 # ── MNE ───────────────────────────────────────────────────────────────────────────────────
+
+_MNE = Lock()
+"""MNE's silence is one setting for the whole process, which threads would undo."""
 
 _VOLTS_BY_MNE = {"uV": 1e-6, "µV": 1e-6, "\x83\xcaV": 1e-6, "mV": 1e-3}
 """What MNE multiplies by to reach volts; any other unit it leaves as it is."""
@@ -375,9 +390,9 @@ class _MneSignal:
     rate_hz: float
 
     @classmethod
-    def of(cls, header: Header, signal: Signal, rate_hz: float) -> _MneSignal:
+    def of(cls, path: Path, header: Header, signal: Signal, rate_hz: float) -> _MneSignal:
         return cls(
-            path=header.path.absolute(),
+            path=path,
             is_bdf=header.is_bdf,
             label=signal.label.strip().decode("latin-1"),
             unit=signal.unit.strip().decode("latin-1"),
@@ -386,10 +401,8 @@ class _MneSignal:
         )
 
     def read(self, start: int, stop: int) -> Samples:
-        try:
+        with _MNE:
             volts: Samples = self._raw.get_data([self.twin], start, stop, verbose="error")[0]
-        except (OSError, RuntimeError):
-            raise _gone(self.path) from None
         return volts / _VOLTS_BY_MNE.get(self.unit, 1.0)
 
     @cached_property

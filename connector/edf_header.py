@@ -93,7 +93,7 @@ class Header:
         path: the file.
         start: wall-clock time by the header, whole seconds; None where that is not a date.
         discontinuous: whether the records need not follow one another (EDF+D, BDF+D).
-        n_bytes: size of the header.
+        file_bytes, n_bytes: size of the file and of its header.
         sample_bytes: 2 for EDF, 3 for BDF.
         record_s: duration of a record, in seconds; 0 only where all signals are annotations.
         promised_records: as the header says; below 1 where the writer never filled it in.
@@ -104,6 +104,7 @@ class Header:
     path: Path
     start: datetime | None
     discontinuous: bool
+    file_bytes: int
     n_bytes: int
     sample_bytes: int
     record_s: float
@@ -114,6 +115,12 @@ class Header:
     @property
     def is_bdf(self) -> bool:
         return self.sample_bytes == SAMPLE_BYTES_OF_VERSION[b"\xffBIOSEMI"]
+
+    @property
+    def fits_file(self) -> bool:
+        """Whether the file holds all the records that the header promises, and nothing more."""
+        stored = self.promised_records * sum(s.samples_per_record for s in self.signals)
+        return self.file_bytes == self.n_bytes + stored * self.sample_bytes
 
     @property
     def annotation_signals(self) -> tuple[Signal, ...]:
@@ -188,6 +195,7 @@ def read_header(path: Path) -> Header:
         path=path,
         start=_start(fixed),
         discontinuous=fixed[192:197] in (b"EDF+D", b"BDF+D"),
+        file_bytes=status.st_size,
         n_bytes=n_bytes,
         sample_bytes=sample_bytes,
         record_s=record_s,

@@ -210,7 +210,8 @@ def _validated(path: Path, where: str, model: type[_M], content: object) -> _M:
 
 
 def _read_edf_hypnogram(path: Path) -> Scoring:
-    from connector.edf import read_annotations, stages_from_annotations
+    from connector.edf import read_annotations
+    from connector.stage_annotations import stages_from_annotations
 
     try:
         annotations = read_annotations(path)

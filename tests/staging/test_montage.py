@@ -1,6 +1,7 @@
 """The montage: labels of the real world, what is preferred, derived, missing, and own names."""
 
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -270,7 +271,9 @@ ANY_CHANNEL = st.builds(
 
 
 @given(st.lists(ANY_CHANNEL, max_size=12, unique_by=lambda c: c.label), st.randoms())
-def test_any_labels_give_a_montage_whatever_their_order(channels, random) -> None:  # type: ignore[no-untyped-def]
+def test_any_labels_give_a_montage_whatever_their_order(
+    channels: list[Channel], random: Random
+) -> None:
     montage = choose_montage(recording(*channels))
     assert {*montage.roles, *montage.missing} == set(Role)
     assert not {*montage.roles} & {*montage.missing}
