@@ -18,6 +18,7 @@ from auditor.evidence import (
     slow_wave_activity,
 )
 from auditor.evidence.base import Detect, Measured, Progress, Signals, prepare
+from auditor.evidence.quality import Quality, judge
 from auditor.vocabulary import (
     ChannelReport,
     EpochEvidence,
@@ -60,6 +61,9 @@ def measure(montage: Montage, progress: Progress = _silent, workers: int = 1) ->
     """
     progress("signals", 0.0)
     signals = prepare(montage)
+    progress("quality", 0.0)
+    quality = judge(signals)
+    signals = signals.with_quality(quality.reasons)
     measured: dict[Phenomenon, Measured] = {}
     n_detectors = sum(map(len, ROUNDS))
     with ThreadPoolExecutor(workers) as pool:
@@ -69,16 +73,16 @@ def measure(montage: Montage, progress: Progress = _silent, workers: int = 1) ->
             for phenomenon, result in zip(detectors, found, strict=True):
                 measured[phenomenon] = result
                 progress(phenomenon, len(measured) / n_detectors)
-    return _evidence(signals, measured)
+    return _evidence(signals, quality, measured)
 
 
-def _evidence(signals: Signals, measured: dict[Phenomenon, Measured]) -> Evidence:
+def _evidence(signals: Signals, quality: Quality, measured: dict[Phenomenon, Measured]) -> Evidence:
     recording = signals.montage.recording
     events = [e for found in measured.values() for e in found.events]
     return Evidence(
         recording.name,
         recording.start,
-        _channel_reports(signals),
+        _channel_reports(signals, quality),
         signals.montage.missing,
         tuple(sorted(filter(signals.trusts, events), key=_by_time)),
         tuple(_epoch(index, measured) for index in range(signals.n_epochs)),
@@ -105,8 +109,8 @@ def _epoch(index: int, measured: dict[Phenomenon, Measured]) -> EpochEvidence:
     )
 
 
-def _channel_reports(signals: Signals) -> dict[Role, ChannelReport]:
+def _channel_reports(signals: Signals, quality: Quality) -> dict[Role, ChannelReport]:
     return {
-        role: ChannelReport(derivation.channel.label, signals.verdict(role), derivation.how)
+        role: ChannelReport(derivation.channel.label, quality.verdict(role), derivation.how)
         for role, derivation in signals.montage.roles.items()
     }

@@ -23,6 +23,8 @@ from auditor.evidence.base import (
     Spans,
     logistic,
     measures_of,
+    moving_density,
+    moving_frequency_hz,
     moving_mean,
     share_of_epochs,
 )
@@ -44,10 +46,13 @@ _OUTWEIGHS_BY = 0.8
 """Power over that of all slower activity: an eye sees alpha where it carries the trace."""
 _VISIBLE_UV = 7.0
 """Zero to peak."""
+_FASTEST_USUAL_HZ = 11.4
+"""Above it lie spindles too, and each tenth of a hertz makes alpha less likely."""
 _TINY = 1e-3
 _CANDIDATE = 0.15
-_SHORTEST_S = 0.5
-"""Some four or five waves: fewer make no train."""
+_SHORTEST_S, _USUAL_S, _LONG_S = 0.5, 1.2, 3.0
+"""Some five waves make a train; the longer it is, the surer, up to three seconds. Sleep has
+bursts of a second at alpha's frequency that nobody calls alpha rhythm."""
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
@@ -59,11 +64,11 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     for role, signal in signals.channels(tuple(_SEARCHED)):
         if not signal.shows(_ABOVE_HZ[1]):
             continue
-        alpha = Alpha.of(signal, _SEARCHED[role])
-        events += alpha.trains().events(Phenomenon.ALPHA_RHYTHM, signal.label)
+        trains = Alpha.of(signal, _SEARCHED[role]).trains()
+        events += trains.events(Phenomenon.ALPHA_RHYTHM, signal.label)
         if role is Role.OCCIPITAL:
             value, low, high = (
-                share_of_epochs(alpha.present(at_least), signals.n_epochs)
+                share_of_epochs(trains.filling(at_least, len(signal.samples)), signals.n_epochs)
                 for at_least in (0.5, limits.clearly_there, limits.clearly_not)
             )
             measures["alpha_fraction"] = measures_of(value, low, high, "1", signal.label)
@@ -87,47 +92,35 @@ class Alpha:
     def of(cls, signal: Signal, prior: float = 0.0) -> Alpha:
         oscillation = signal.analytic(*BAND_HZ)
         power = moving_mean(np.square(np.abs(oscillation)), _WINDOW_S)
-        rotation = oscillation.copy()
-        rotation[1:] *= np.conj(oscillation[:-1])
-        turn = np.angle(
-            moving_mean(rotation.real, _WINDOW_S) + 1j * moving_mean(rotation.imag, _WINDOW_S)
-        )
-        frequency_hz = (turn * WORKING_RATE_HZ / (2 * np.pi)).astype(np.float32)
+        frequency_hz = moving_frequency_hz(signal, _WINDOW_S)
         density = power / 2 / (BAND_HZ[1] - BAND_HZ[0])
-        flanks = np.sqrt(_density(signal, _BELOW_HZ) * _density(signal, _ABOVE_HZ))
+        flanks = np.sqrt(moving_density(signal, _BELOW_HZ) * moving_density(signal, _ABOVE_HZ))
         slower = moving_mean(np.square(signal.band(*_SLOWER_HZ)), 1.0)
         envelope_uv = np.sqrt(power)
         score = (
             2.0 * np.log((density + _TINY) / (flanks + _TINY) / _PEAKS_BY)
             + 2.0 * np.log((power / 2 + _TINY) / (slower + _TINY) / _OUTWEIGHS_BY)
             + 1.5 * np.log((envelope_uv + _TINY) / _VISIBLE_UV)
-            - 4.0 * np.maximum(frequency_hz - 11.7, 0.0)
+            - 4.0 * np.maximum(frequency_hz - _FASTEST_USUAL_HZ, 0.0)
             + prior
         )
         return cls(logistic(score).astype(np.float32), frequency_hz, envelope_uv)
 
-    def present(self, at_least: float) -> Mask:
-        """Where trains of at least this probability are."""
-        spans = Spans.of_mask(self.probability >= at_least)
-        spans = spans.where(spans.duration_s >= _SHORTEST_S)
-        return spans.spread(np.ones(len(spans)), len(self.probability)) > 0
-
     def trains(self) -> Candidates:
         """Trains where alpha is likely, and the candidates between them."""
-        likely = self.present(0.5)
-        maybe = self.present(_CANDIDATE) & ~likely
-        spans = Spans.of_mask(likely).followed_by(Spans.of_mask(maybe))
-        spans = spans.where(spans.duration_s >= _SHORTEST_S)
+        likely = self._spans(0.5)
+        between = likely.spread(np.ones(len(likely)), len(self.probability)) == 0
+        spans = likely.followed_by(self._spans(_CANDIDATE, between))
+        mean = np.clip(spans.mean(self.probability), 1e-3, 1 - 1e-3)
+        for_length = 1.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
         return Candidates(
             spans.first / WORKING_RATE_HZ,
             spans.past / WORKING_RATE_HZ,
-            spans.mean(self.probability),
+            logistic(np.log(mean / (1 - mean)) + for_length),
             spans.mean(self.frequency_hz),
             2 * spans.mean(self.envelope_uv),
         )
 
-
-def _density(signal: Signal, band_hz: tuple[float, float]) -> Floats:
-    """Mean power density of a band, µV²/Hz, over a second around each sample."""
-    power = moving_mean(np.square(signal.band(*band_hz)), 1.0)
-    return power / np.float32(band_hz[1] - band_hz[0])
+    def _spans(self, at_least: float, within: Mask | bool = True) -> Spans:
+        spans = Spans.of_mask((self.probability >= at_least) & within)
+        return spans.where(spans.duration_s >= _SHORTEST_S)

@@ -12,7 +12,6 @@ whatever the recording's own rate. Chin EMG lives above that; it is read at its 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -148,16 +147,6 @@ class Signals:
             return True
         first, past = round(event.start_s * WORKING_RATE_HZ), round(event.end_s * WORKING_RATE_HZ)
         return bool(signal.recorded[first:past].all())
-
-    def verdict(self, role: Role) -> str:
-        """The quality of the role's channel over the whole recording, in a few words."""
-        poor = Counter(filter(None, self.quality[role]))
-        if not poor:
-            return "good"
-        reason, _ = poor.most_common(1)[0]
-        if poor.total() == self.n_epochs:
-            return reason
-        return f"{reason}; {poor.total()} of {self.n_epochs} epochs are poor"
 
     def with_quality(self, quality: Mapping[Role, Reasons]) -> Signals:
         return replace(self, quality=quality)
@@ -370,6 +359,38 @@ class Spans:
         return grid
 
 
+def moving_density(signal: Signal, band_hz: tuple[float, float], window_s: float = 1.0) -> Floats:
+    """Mean power density of a band around each sample, µV²/Hz."""
+    power = moving_mean(np.square(signal.band(*band_hz)), window_s)
+    return power / np.float32(band_hz[1] - band_hz[0])
+
+
+RHYTHM_BAND_HZ = (7.0, 18.0)
+"""Wide enough that alpha and spindles compete within it: the frequency found in one's own band
+would always be one's own."""
+
+
+def _turning(signal: Signal) -> npt.NDArray[np.complex64]:
+    """From sample to sample, by how much the rhythm turned (its angle) and how strong it is."""
+    rhythm = signal.analytic(*RHYTHM_BAND_HZ)
+    turning = np.zeros_like(rhythm)
+    turning[1:] = rhythm[1:] * np.conj(rhythm[:-1])
+    return turning
+
+
+def moving_frequency_hz(signal: Signal, window_s: float) -> Floats:
+    """The mean frequency of alpha and sigma band around each sample, weighted by power."""
+    turning = _turning(signal)
+    along, across = (moving_mean(part, window_s) for part in (turning.real, turning.imag))
+    return np.arctan2(across, along) * np.float32(WORKING_RATE_HZ / (2 * np.pi))
+
+
+def mean_frequency_hz(signal: Signal, spans: Spans) -> Doubles:
+    """The same over each stretch."""
+    angle: Doubles = np.angle(spans.mean(_turning(signal)))
+    return angle * WORKING_RATE_HZ / (2 * np.pi)
+
+
 def share_of_epochs(mask: Mask, n_epochs: int) -> Doubles:
     """For each epoch, the share of its working samples that are True; shape ``(n_epochs,)``."""
     whole = np.zeros(n_epochs * EPOCH_SAMPLES, dtype=np.bool_)
@@ -432,6 +453,11 @@ class Candidates:
             self.frequency_hz[keep],
             self.amplitude_uv[keep],
         )
+
+    def filling(self, at_least: float, n_samples: int) -> Mask:
+        """Where those of at least this probability are, on the working grid."""
+        kept = self.probability >= at_least
+        return mask_of(self.start_s[kept], self.end_s[kept], n_samples)
 
     def followed_by(self, other: Candidates) -> Candidates:
         """Both together, in order of time."""

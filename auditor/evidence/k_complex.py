@@ -11,6 +11,7 @@ the EEG around it and over the next largest wave nearby, not by its height alone
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +28,12 @@ from auditor.evidence.base import (
     Signals,
     Spans,
     logistic,
+    mask_of,
+    moving_mean,
 )
 from auditor.evidence.lobes import HEIGHT_BAND_HZ, Lobes
-from auditor.vocabulary import EEG_ROLES, Phenomenon, Role
+from auditor.evidence.slow_wave_activity import SMALLEST_UV
+from auditor.vocabulary import EEG_ROLES, EPOCH_S, Phenomenon, Role
 
 SHORTEST_S = 0.5
 
@@ -45,7 +49,8 @@ _NEIGHBOURS = 4
 _FOOT = 0.2
 """A K complex begins and ends where it has fallen to this share of its peaks."""
 _MUSCLE_HZ = (16.0, 30.0)
-_WINDOW_S = 1.5
+_MUSCLE_WINDOW_S = 4.0
+_LOBE_REACH_S = 1.5
 
 _MORE_UPSIDE_DOWN = 5.0
 """So many more K complexes upside down than upright prove that the polarity is reversed; in a
@@ -88,22 +93,25 @@ def candidates(signal: Signal, polarity: int, prior: float = 0.0) -> Candidates:
     at = np.flatnonzero((heights[:-1] < 0) & (swing >= _LEAST_UV))
     if not len(at):
         return Candidates.none()
-    amplitude = swing[at]
-    nearby = _neighbours(swing, at)
-    turn = np.round(lobes.end_s[at] * WORKING_RATE_HZ).astype(np.intp)
     values = polarity * signal.band(*HEIGHT_BAND_HZ)
-    background = _rms_around(np.square(values), turn)
-    muscle = Spans(turn, turn + 1).widened(2.0, len(values)).rms(signal.band(*_MUSCLE_HZ))
-    first, past, half_width_s = _shape(values, turn)
+    turn = np.round(lobes.end_s[at] * WORKING_RATE_HZ).astype(np.intp)
+    shape = Shape.of(values, turn)
     score = _score(
-        amplitude, background, nearby, (past - first) / WORKING_RATE_HZ, half_width_s, muscle
+        shape,
+        amplitude_uv=swing[at],
+        background_uv=_rms_around(np.square(values), turn),
+        nearby_uv=_neighbours(swing, at),
+        slow_share=_slow_share(lobes, swing, len(values))[np.minimum(turn, len(values) - 1)],
+        muscle_uv=Spans(turn, turn + 1)
+        .widened(_MUSCLE_WINDOW_S / 2, len(values))
+        .rms(signal.band(*_MUSCLE_HZ)),
     )
     return Candidates(
-        first / WORKING_RATE_HZ,
-        past / WORKING_RATE_HZ,
+        shape.first / WORKING_RATE_HZ,
+        shape.past / WORKING_RATE_HZ,
         logistic(score + prior),
         np.full(len(at), np.nan),
-        amplitude,
+        swing[at],
     )
 
 
@@ -130,54 +138,93 @@ def _rms_around(power: Floats, at: Indices) -> Doubles:
     return rms
 
 
-def _shape(values: Floats, turn: Indices) -> tuple[Indices, Indices, Doubles]:
-    """Where each wave begins and ends, and how wide its first lobe is at half its height.
+def _slow_share(lobes: Lobes, swing: Doubles, n_samples: int) -> Floats:
+    """Share of the half minute around each moment that slow waves fill."""
+    large = swing >= SMALLEST_UV
+    filled = mask_of(lobes.start_s[:-1][large], lobes.end_s[1:][large], n_samples)
+    return moving_mean(filled.astype(np.float32), EPOCH_S)
 
-    ``turn`` is where each crosses from its first lobe into its second.
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The form of each wave; shape of every array ``(n_waves,)``.
+
+    Attributes:
+        first, past: where it begins and ends, on the working grid.
+        half_width_s: how wide the first lobe is at half its height.
+        second_half_width_s: the same of the second lobe.
     """
-    reach = round(_WINDOW_S * WORKING_RATE_HZ)
-    padded = np.pad(values, reach)
-    before = padded[turn[:, None] + reach - 1 - np.arange(reach)]
-    after = padded[turn[:, None] + reach + np.arange(reach)]
-    trough = before[:, : reach // 2].argmin(axis=1)
-    peak = after[:, : reach // 2].argmax(axis=1)
-    depth = before.min(axis=1, initial=0.0, where=np.arange(reach) < reach // 2)
-    height = after.max(axis=1, initial=0.0, where=np.arange(reach) < reach // 2)
-    far = np.arange(reach)
-    begins = _first_true((before > _FOOT * depth[:, None]) & (far > trough[:, None]), reach)
-    ends = _first_true((after < _FOOT * height[:, None]) & (far > peak[:, None]), reach)
-    outer = _first_true((before > 0.5 * depth[:, None]) & (far > trough[:, None]), reach)
-    inner = _first_true((before < 0.5 * depth[:, None]), reach)
-    return (
-        np.maximum(turn - begins, 0),
-        np.minimum(turn + ends, len(values)),
-        (outer - inner) / WORKING_RATE_HZ,
-    )
+
+    first: Indices
+    past: Indices
+    half_width_s: Doubles
+    second_half_width_s: Doubles
+
+    @classmethod
+    def of(cls, values: Floats, turn: Indices) -> Shape:
+        """``turn`` is where each wave passes from its first, negative lobe to its second."""
+        reach = round(_LOBE_REACH_S * WORKING_RATE_HZ)
+        padded = np.pad(values, reach)
+        backwards = -padded[turn[:, None] + reach - 1 - np.arange(reach)]
+        forwards = padded[turn[:, None] + reach + np.arange(reach)]
+        before, half_width_s = _foot_and_half_width(backwards)
+        after, second_half_width_s = _foot_and_half_width(forwards)
+        return cls(
+            np.maximum(turn - before, 0),
+            np.minimum(turn + after, len(values)),
+            half_width_s,
+            second_half_width_s,
+        )
 
 
-def _first_true(mask: npt.NDArray[np.bool_], otherwise: int) -> Indices:
-    """Index of the first True of each row."""
-    return np.where(mask.any(axis=1), mask.argmax(axis=1), otherwise)
+def _foot_and_half_width(lobe: Floats) -> tuple[Indices, Doubles]:
+    """For lobes that begin in the first column: samples to the far foot, and half width.
+
+    The highest point of the nearer half is the peak; what follows beyond the foot is not the
+    lobe's.
+    """
+    n_columns = lobe.shape[1]
+    peak_at = lobe[:, : n_columns // 2].argmax(axis=1)[:, None]
+    peak = np.take_along_axis(lobe, peak_at, axis=1)
+    past_peak = np.arange(n_columns) > peak_at
+    foot = _first_true(past_peak & (lobe < _FOOT * peak))
+    outer = _first_true(past_peak & (lobe < peak / 2))
+    inner = _first_true(lobe >= peak / 2)
+    half_width_s: Doubles = np.maximum(outer - inner, 1) / WORKING_RATE_HZ
+    return foot, half_width_s
+
+
+def _first_true(mask: npt.NDArray[np.bool_]) -> Indices:
+    """Column of the first True of each row; the number of columns where there is none."""
+    first: Indices = np.where(mask.any(axis=1), mask.argmax(axis=1), mask.shape[1])
+    return first
 
 
 def _score(
+    shape: Shape,
     amplitude_uv: Doubles,
     background_uv: Doubles,
     nearby_uv: Doubles,
-    duration_s: Doubles,
-    half_width_s: Doubles,
+    slow_share: Floats,
     muscle_uv: Doubles,
 ) -> Doubles:
     """How like a K complex, in log-odds: large, alone, of the right length, and sharp at first.
 
     Measured: see tests/benchmarks/bench_evidence_phantom.py.
     """
-    return (
-        2.5 * np.log(amplitude_uv / 90.0)
+    duration_s = (shape.past - shape.first) / WORKING_RATE_HZ
+    widening = np.log(shape.second_half_width_s / shape.half_width_s)
+    score: Doubles = (
+        -0.4
+        + 2.5 * np.log(amplitude_uv / 90.0)
         + 2.5 * np.log(amplitude_uv / np.maximum(background_uv, 1.0) / 7.0)
         - 4.0 * (nearby_uv / amplitude_uv - 0.5)
+        - 3.0 * np.maximum(slow_share - 0.4, 0.0)
+        + 1.2 * np.clip(widening - 0.2, -1.0, 0.8)
+        - 6.0 * np.maximum(shape.half_width_s - 0.27, 0.0)
+        - 10.0 * np.maximum(0.12 - shape.half_width_s, 0.0)
         - 8.0 * np.maximum(SHORTEST_S - duration_s, 0.0)
         - 4.0 * np.maximum(duration_s - 1.6, 0.0)
-        - 8.0 * np.maximum(half_width_s - 0.35, 0.0)
         - 2.0 * np.maximum(np.log(muscle_uv / 5.0), 0.0)
     )
+    return score

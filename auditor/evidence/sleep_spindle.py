@@ -26,6 +26,7 @@ from auditor.evidence.base import (
     Signals,
     Spans,
     logistic,
+    mean_frequency_hz,
     moving_mean,
 )
 from auditor.vocabulary import EEG_ROLES, Phenomenon, Role
@@ -72,8 +73,7 @@ def candidates(signal: Signal, prior: float = 0.0) -> Candidates:
     spans = _waxings(envelope, background)
 
     amplitude = spans.maximum(envelope).astype(np.float64)
-    rotation = np.append(np.complex64(0), sigma[1:] * np.conj(sigma[:-1]))[: len(sigma)]
-    frequency_hz = np.angle(spans.mean(rotation)) * WORKING_RATE_HZ / (2 * np.pi)
+    frequency_hz = mean_frequency_hz(signal, spans)
     around = spans.widened(0.25, len(envelope))
     rms = np.sqrt(spans.mean(power) / 2)
     score = _score(
@@ -129,7 +129,7 @@ def _score(
     spindles and those that reproduce a trained network's marks on real sleep; measured: see
     tests/benchmarks/bench_evidence_phantom.py.
     """
-    outside_hz = np.maximum(BAND_HZ[0] + 0.3 - frequency_hz, frequency_hz - BAND_HZ[1] + 0.3)
+    outside_hz = np.maximum(BAND_HZ[0] - frequency_hz, frequency_hz - BAND_HZ[1])
     return (
         -9.0
         + 2.0 * np.log(amplitude_uv)
@@ -138,6 +138,6 @@ def _score(
         + 0.5 * np.log(to_above)
         + 0.8 * np.log(to_slow)
         + 1.5 * np.log(duration_s)
-        - 4.0 * np.maximum(outside_hz, 0.0)
+        - 4.0 * np.maximum(outside_hz + 0.2, 0.0)
         - 3.0 * np.maximum(duration_s - 2.5, 0.0)
     )

@@ -97,7 +97,8 @@ class Swings:
         lobes = Lobes.of(signal)
         start_s, end_s = lobes.start_s[:-1], lobes.end_s[1:]
         amplitude_uv = np.abs(np.diff(lobes.height_uv))
-        probability = logistic(_score(amplitude_uv, end_s - start_s))
+        smaller_uv = np.minimum(*np.abs((lobes.height_uv[:-1], lobes.height_uv[1:])))
+        probability = logistic(_score(amplitude_uv, smaller_uv, end_s - start_s))
         return cls(start_s, end_s, amplitude_uv, probability, len(signal.samples))
 
     def time_filled(self, at_least: float) -> Mask:
@@ -133,15 +134,22 @@ class Swings:
         )
 
 
-def _score(amplitude_uv: Doubles, period_s: Doubles) -> Doubles:
+def _score(amplitude_uv: Doubles, smaller_lobe_uv: Doubles, period_s: Doubles) -> Doubles:
     """How sure that a wave exceeds 75 µV and lies within 0.5–2 Hz, in log-odds.
 
-    Amplitude is uncertain by some 6 µV of background, a period by some tenth of itself.
+    Amplitude is uncertain by some 6 µV of background, a period by some tenth of itself. One of
+    two lobes may be the smaller, but where it is next to nothing there is no wave, only the
+    flank of the one beside it.
     """
     octaves_outside = np.maximum(
         np.log2(period_s * SLOWEST_HZ), np.log2(1.0 / (period_s * FASTEST_HZ))
     )
-    return np.minimum(
-        np.minimum((amplitude_uv - SMALLEST_UV) / 6.0, (_LARGEST_UV - amplitude_uv) / 30.0),
-        (0.15 - octaves_outside) / 0.1,
+    score: Doubles = np.minimum.reduce(
+        [
+            (amplitude_uv - SMALLEST_UV) / 6.0,
+            (_LARGEST_UV - amplitude_uv) / 30.0,
+            (0.15 - octaves_outside) / 0.1,
+            (smaller_lobe_uv / amplitude_uv - 0.22) / 0.03,
+        ]
     )
+    return score
