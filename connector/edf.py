@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -65,32 +65,18 @@ def read_recording(path: Path) -> Recording:
     """
     header = read_header(path)
     timekeeping = read_timekeeping(header)
-    signals, notes = _usable_signals(header)
+    labels, notes_on_channels = _usable_signals(header)
     stretches = _stretches(header, timekeeping)
-    origin_s = _origin_s(timekeeping)
-    if header.start is None:
-        notes.append("the file does not say when it was recorded")
-    if header.n_records < header.promised_records:
-        missing_s = (header.promised_records - header.n_records) * header.record_s
-        notes.append(f"the file ends {missing_s:g} s before the time that its header promises")
-    if header.promised_records < 1:
-        notes.append("the header does not say how long the recording is; its end may be missing")
-    if not header.discontinuous and _has_unstated_gaps(header, timekeeping):
-        notes.append("the file says that it has no gaps, but its time stamps do")
-    if timekeeping.n_unreadable:
-        notes.append(f"{timekeeping.n_unreadable} annotations cannot be read")
     gaps = tuple(Span(before.end_s, after.start_s) for before, after in pairwise(stretches))
-    if gaps:
-        lost_s = sum(gap.end_s - gap.start_s for gap in gaps)
-        notes.append(f"nothing was recorded for {lost_s:g} s in {len(gaps)} gaps")
+    since_header = timedelta(seconds=_origin_s(timekeeping))
     return Recording(
         name=path.name,
-        start=header.start and header.start + timedelta(seconds=origin_s),
+        start=None if header.start is None else header.start + since_header,
         duration_s=stretches[-1].end_s,
-        channels=_channels(header, signals, stretches),
+        channels=_channels(header, labels, stretches),
         gaps=gaps,
         annotations=_from_first_sample(timekeeping),
-        notes=tuple(notes),
+        notes=(*notes_on_channels, *_notes_on_time(header, timekeeping, gaps)),
     )
 
 
@@ -158,10 +144,23 @@ def _stretches(header: Header, timekeeping: Timekeeping) -> tuple[_Stretch, ...]
     return tuple(found)
 
 
-def _has_unstated_gaps(header: Header, timekeeping: Timekeeping) -> bool:
+def _notes_on_time(header: Header, timekeeping: Timekeeping, gaps: Sequence[Span]) -> Iterator[str]:
+    if header.start is None:
+        yield "the file does not say when it was recorded"
+    if header.promised_records < 1:
+        yield "the header does not say how long the recording is; its end may be missing"
+    elif header.n_records < header.promised_records:
+        missing_s = (header.promised_records - header.n_records) * header.record_s
+        yield f"the file ends {missing_s:g} s before the time that its header promises"
+    if gaps:
+        lost_s = sum(gap.end_s - gap.start_s for gap in gaps)
+        yield f"gaps in which nothing was recorded: {len(gaps)}, together {lost_s:g} s"
     stamps_s = [onset_s for onset_s in timekeeping.record_onsets_s if onset_s is not None]
     recorded_s = (header.n_records - 1) * header.record_s
-    return len(stamps_s) > 1 and stamps_s[-1] - stamps_s[0] > recorded_s + 1.0
+    if not header.discontinuous and stamps_s and stamps_s[-1] - stamps_s[0] > recorded_s + 1.0:
+        yield "the file says that it has no gaps, but its time stamps do"
+    if timekeeping.n_unreadable:
+        yield f"annotations that cannot be read: {timekeeping.n_unreadable}"
 
 
 # ── channels ──────────────────────────────────────────────────────────────────────────────
@@ -241,13 +240,13 @@ def _listed(labels: Sequence[str], most: int = 5) -> str:
 
 
 def _channels(
-    header: Header, usable: dict[int, str], stretches: Sequence[_Stretch]
+    header: Header, labels: dict[int, str], stretches: Sequence[_Stretch]
 ) -> tuple[Channel, ...]:
     path = header.path.absolute()
     by_pyedflib = _pyedflib_reads(header)
     channels = []
     for place, signal in enumerate(header.ordinary_signals):
-        if signal.index not in usable:
+        if signal.index not in labels:
             continue
         rate_hz = signal.samples_per_record / header.record_s
         stored = (
@@ -259,7 +258,7 @@ def _channels(
         source = _FileSource(
             path, header.file_bytes, stored, microvolts_per(signal.unit) or 1.0, runs
         )
-        channels.append(Channel(usable[signal.index], rate_hz, runs[-1].stop, source))
+        channels.append(Channel(labels[signal.index], rate_hz, runs[-1].stop, source))
     if not by_pyedflib:
         channels[0].source.read(0, 1)  # refused now rather than in the middle of a study
     return tuple(channels)
@@ -310,24 +309,22 @@ class _FileSource:
         """
         samples = np.full(max(0, stop - start), np.nan)
         try:
-            # Neither library notices: MNE would take samples of other channels for these.
-            changed = self.path.stat().st_size != self.file_bytes
-            for run in self.runs if not changed else ():
+            # Neither library looks: MNE would take samples of other channels for these.
+            if self.path.stat().st_size != self.file_bytes:
+                raise OSError
+            for run in self.runs:
                 first, last = max(start, run.start), min(stop, run.stop)
                 if first < last:
                     offset = run.first_stored - run.start
                     stored = self.stored.read(first + offset, last + offset)
-                    np.multiply(
-                        stored, self.microvolts_per_unit, out=samples[first - start : last - start]
-                    )
+                    there = samples[first - start : last - start]
+                    np.multiply(stored, self.microvolts_per_unit, out=there)
         except OSError:
-            changed = True
-        if changed:
             raise RecordingRefused(
                 self.path,
                 "is gone or has changed since it was opened",
                 "leave the file as it is until the study is done",
-            )
+            ) from None
         return samples
 
 
@@ -391,12 +388,13 @@ class _MneSignal:
 
     @classmethod
     def of(cls, path: Path, header: Header, signal: Signal, rate_hz: float) -> _MneSignal:
+        label = signal.label.strip()
         return cls(
             path=path,
             is_bdf=header.is_bdf,
-            label=signal.label.strip().decode("latin-1"),
+            label=label.decode("latin-1"),
             unit=signal.unit.strip().decode("latin-1"),
-            twin=sum(s.label == signal.label for s in header.signals[: signal.index]),
+            twin=sum(before.label.strip() == label for before in header.signals[: signal.index]),
             rate_hz=rate_hz,
         )
 

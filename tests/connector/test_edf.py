@@ -330,7 +330,7 @@ def test_annotations_are_kept_wherever_they_are_and_the_broken_counted(tmp_path:
         Annotation(9030.4, 0.0, "stray"),
     )
     assert recording.duration_s == 60
-    assert "1 annotations cannot be read" in notes(recording)
+    assert "annotations that cannot be read: 1" in notes(recording)
 
 
 def test_gaps_stay_gaps(tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_gaps_stay_gaps(tmp_path: Path) -> None:
     recording = read_recording(made.write(tmp_path))
     assert recording.gaps == (Span(20.0, 50.5),)
     assert recording.duration_s == 90.5
-    assert "nothing was recorded for 30.5 s" in notes(recording)
+    assert "nothing was recorded: 1, together 30.5 s" in notes(recording)
     assert [recording.in_gap(epoch) for epoch in recording.epochs()] == [True, True, False]
     fast, slow = recording.channels
     assert (fast.n_samples, slow.n_samples) == (9050, 91)
