@@ -1,0 +1,239 @@
+"""Finding the event that a claim speaks of, and saying where the words go wrong if none fits."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from auditor.night import Certainty, Night
+from auditor.rule_schema import ClaimsDocument
+from auditor.vocabulary import EPOCH_S, Claim, Epoch, Event, Interval, Phenomenon, Role, Span
+
+_LONGEST_EVENT_S = EPOCH_S
+"""Runs of alpha or movement are the longest; what began earlier is not looked for."""
+_EYES = (Role.LEFT_EYE, Role.RIGHT_EYE)
+_EPOCH = Span(0.0, EPOCH_S)
+_MODALITY = re.compile(r"^(EEG|EOG|EMG)[\s:_-]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The event that a claim speaks of at one of its times.
+
+    Attributes:
+        event: the most probable that fits in everything; where none does, the one that came
+            nearest, and None where there is nothing at all.
+        misfit: where the words go wrong; empty where the event fits.
+    """
+
+    event: Event | None
+    misfit: str = ""
+
+    @property
+    def fits(self) -> bool:
+        return self.event is not None and not self.misfit
+
+
+_Test: TypeAlias = tuple[Callable[[Event], bool], Callable[[Event], str]]
+"""Whether an event fits in one respect, and how to say that it does not."""
+
+
+class EventSearch:
+    """Looks for the events that claims speak of, in one night."""
+
+    def __init__(self, conventions: ClaimsDocument, night: Night) -> None:
+        self._conventions = conventions
+        self._night = night
+        self._starts = {
+            kind: [event.start_s for event in night.events(kind)] for kind in Phenomenon
+        }
+        channels = night.evidence.channels
+        self._labels = {report.label.casefold(): role for role, report in channels.items()}
+        self._roles_of = {
+            report.label: frozenset(
+                r for r, other in channels.items() if other.label == report.label
+            )
+            for report in channels.values()
+        }
+        self._searched = {
+            kind: frozenset[Role]().union(
+                *(self._roles_of.get(event.channel, ()) for event in night.events(kind))
+            )
+            for kind in Phenomenon
+        }
+
+    # ── where ─────────────────────────────────────────────────────────────────────────────
+
+    def roles(self, labels: Iterable[str]) -> frozenset[Role]:
+        """The regions that labels in a rationale name; those that say nothing are left out."""
+        return frozenset(role for label in labels if (role := self._role(label)) is not None)
+
+    def _role(self, label: str) -> Role | None:
+        if label.casefold() in self._labels:
+            return self._labels[label.casefold()]
+        for name in (label, _MODALITY.sub("", label)):
+            bare = re.sub(r"[\s_]", "", name).casefold()
+            for role, beginnings in self._conventions.electrodes.items():
+                if any(bare.startswith(each.casefold()) for each in beginnings):
+                    return role
+        return None
+
+    def where(self, claim: Claim) -> frozenset[Role]:
+        """The regions in which the claimed event must be; empty where any will do.
+
+        A region that was not searched for this phenomenon does not narrow the search.
+        """
+        claimed = self.roles(claim.channels)
+        if claimed & set(_EYES):
+            claimed |= set(_EYES)
+        return claimed & self._searched[claim.phenomenon]
+
+    # ── which ─────────────────────────────────────────────────────────────────────────────
+
+    def within(self, kind: Phenomenon, span: Span) -> Sequence[Event]:
+        """All candidates that overlap a span and are not clearly nothing, by start."""
+        starts = self._starts[kind]
+        first = bisect_left(starts, span.start_s - _LONGEST_EVENT_S)
+        last = bisect_left(starts, span.end_s)
+        least = self._night.threshold(kind, Certainty.EVERY)
+        return [
+            event
+            for event in self._night.events(kind)[first:last]
+            if event.end_s > span.start_s and event.probability >= least
+        ]
+
+    def denied(self, claim: Claim, epoch: Epoch) -> Sequence[Event]:
+        """All candidates where and when the claim denies them, by their middle."""
+        where = self.where(claim)
+        spans = [_absolute(span, epoch, 0.0) for span in claim.spans or (_EPOCH,)]
+        return [
+            event
+            for span in spans
+            for event in self.within(claim.phenomenon, span)
+            if span.start_s <= (event.start_s + event.end_s) / 2 <= span.end_s
+            and self._is_in(event, where)
+        ]
+
+    def matches(self, claim: Claim, epoch: Epoch) -> Sequence[Match]:
+        """For each time claimed, or for the epoch as a whole, the event that fits or nearly."""
+        tests = self._other_tests(claim)
+        if not claim.spans:
+            return [_match(self.within(claim.phenomenon, _absolute(_EPOCH, epoch, 0.0)), tests)]
+        # What a stage implies is no misjudged time.
+        slack_s = self._conventions.tolerances.time_s.value if claim.text is not None else 0.0
+        return [self._match_at(claim, span, epoch, slack_s, tests) for span in claim.spans]
+
+    def _match_at(
+        self, claim: Claim, span: Span, epoch: Epoch, slack_s: float, tests: list[_Test]
+    ) -> Match:
+        """The event at one claimed time; others of the epoch tell how far off it is."""
+        wanted = _absolute(span, epoch, slack_s)
+        around = Span(min(wanted.start_s, epoch.start_s), max(wanted.end_s, epoch.end_s))
+
+        def on_time(event: Event) -> bool:
+            return event.end_s >= wanted.start_s and event.start_s <= wanted.end_s
+
+        within = f"within {slack_s:g} s of " if slack_s else "at "
+        off_time: _Test = (on_time, lambda _: f"none {within}{spoken_span(span)}")
+        return _match(self.within(claim.phenomenon, around), [off_time, *tests])
+
+    def surely(self, event: Event) -> bool:
+        return event.probability >= self._night.threshold(event.kind, Certainty.SURE)
+
+    def _is_in(self, event: Event, where: frozenset[Role]) -> bool:
+        return not where or bool(self._roles_of.get(event.channel, frozenset()) & where)
+
+    def _other_tests(self, claim: Claim) -> list[_Test]:
+        by = self._conventions.tolerances
+        where = self.where(claim)
+        tests: list[_Test] = []
+        if where:
+            named = " or ".join(claim.channels)
+            tests.append((lambda event: self._is_in(event, where), lambda _: f"none in {named}"))
+        if claim.frequency_hz is not None:
+            wide = _shifted(claim.frequency_hz, by.frequency_hz.value)
+            tests.append(_range_test(claim.frequency_hz, wide, _frequency_hz, "Hz"))
+        if claim.duration_s is not None:
+            wide = _stretched(claim.duration_s, by.duration_factor.value)
+            tests.append(_range_test(claim.duration_s, wide, _duration_s, "s"))
+        if claim.amplitude_uv is not None:
+            wide = _stretched(claim.amplitude_uv, by.amplitude_factor.value)
+            tests.append(_range_test(claim.amplitude_uv, wide, _amplitude_uv, "µV"))
+        return tests
+
+
+def _match(candidates: Sequence[Event], tests: Iterable[_Test]) -> Match:
+    """The most probable candidate that passes all tests, or what the last ones failed."""
+    left = list(candidates)
+    for fits, misfit in tests:
+        passed = [event for event in left if fits(event)]
+        if not passed and left:
+            nearest = max(left, key=_probability)
+            return Match(nearest, misfit(nearest))
+        left = passed
+    return Match(max(left, key=_probability, default=None))
+
+
+def _range_test(
+    claimed: Interval, wide: Interval, measure: Callable[[Event], float | None], unit: str
+) -> _Test:
+    """An event without this attribute passes: the attribute cannot be checked."""
+
+    def fits(event: Event) -> bool:
+        measured = measure(event)
+        return measured is None or wide.low <= measured <= wide.high
+
+    return fits, lambda event: f"at {measure(event):.3g} {unit}, not {spoken_range(claimed)} {unit}"
+
+
+def _probability(event: Event) -> float:
+    return event.probability
+
+
+def _frequency_hz(event: Event) -> float | None:
+    return event.frequency_hz
+
+
+def _duration_s(event: Event) -> float | None:
+    return event.duration_s
+
+
+def _amplitude_uv(event: Event) -> float | None:
+    return event.amplitude_uv
+
+
+def _shifted(claimed: Interval, by: float) -> Interval:
+    return Interval(claimed.low - by, claimed.high + by)
+
+
+def _stretched(claimed: Interval, factor: float) -> Interval:
+    return Interval(claimed.low / factor, claimed.high * factor)
+
+
+def _absolute(span: Span, epoch: Epoch, slack_s: float) -> Span:
+    """A time within the epoch as time within the recording, with slack on both sides."""
+    return Span(epoch.start_s + span.start_s - slack_s, epoch.start_s + span.end_s + slack_s)
+
+
+def spoken_range(interval: Interval) -> str:
+    if interval.low == interval.high:
+        return f"{interval.low:g}"
+    if interval.high == float("inf"):
+        return f"above {interval.low:g}"
+    if interval.low in (0.0, float("-inf")):
+        return f"below {interval.high:g}"
+    return f"{interval.low:g}–{interval.high:g}"
+
+
+def spoken_span(span: Span) -> str:
+    if span.start_s == span.end_s:
+        return f"{span.start_s:g} s"
+    return f"{span.start_s:g}–{span.end_s:g} s"
+
+
+def spoken_time(event: Event, epoch: Epoch) -> str:
+    """When within the epoch an event begins, and in which channel."""
+    return f"{event.start_s - epoch.start_s:.1f} s in {event.channel}"

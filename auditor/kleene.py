@@ -1,0 +1,48 @@
+"""Kleene's strong three-valued logic over verdicts.
+
+``not_assessable`` stands for "could be either": a conjunction with one part contradicted is
+contradicted whatever the doubtful parts are, and doubt remains only where it decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from auditor.vocabulary import Verdict
+
+SUPPORTED = Verdict.SUPPORTED
+CONTRADICTED = Verdict.CONTRADICTED
+NOT_ASSESSABLE = Verdict.NOT_ASSESSABLE
+
+
+def of_possible(values: Iterable[bool]) -> Verdict:
+    """The verdict where each of these truth values is possible; at least one must be."""
+    possible = set(values)
+    if len(possible) == 2:
+        return NOT_ASSESSABLE
+    return SUPPORTED if possible.pop() else CONTRADICTED
+
+
+def negation(verdict: Verdict) -> Verdict:
+    return {SUPPORTED: CONTRADICTED, CONTRADICTED: SUPPORTED}.get(verdict, NOT_ASSESSABLE)
+
+
+def conjunction(verdicts: Iterable[Verdict]) -> Verdict:
+    """Whether all hold; none at all counts as all."""
+    parts = tuple(verdicts)
+    return at_least(len(parts), parts)
+
+
+def disjunction(verdicts: Iterable[Verdict]) -> Verdict:
+    """Whether any holds; none at all counts as none."""
+    return at_least(1, verdicts)
+
+
+def at_least(n: int, verdicts: Iterable[Verdict]) -> Verdict:
+    """Whether ``n`` or more hold."""
+    parts = tuple(verdicts)
+    surely = sum(verdict is SUPPORTED for verdict in parts)
+    possibly = len(parts) - sum(verdict is CONTRADICTED for verdict in parts)
+    if surely >= n:
+        return SUPPORTED
+    return NOT_ASSESSABLE if possibly >= n else CONTRADICTED

@@ -1,0 +1,135 @@
+"""Rules against evidence: does a rule hold in an epoch, and which stages may be scored there?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+from auditor import kleene
+from auditor.conditions import Leaf
+from auditor.night import Night
+from auditor.rulebook import Condition, Not, Rule, Rulebook, RuleHolds
+from auditor.vocabulary import SCORED_STAGES, ConditionFinding, RuleFinding, Stage, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCheck:
+    """One rule in one epoch.
+
+    Attributes:
+        rule: the rule.
+        verdict: whether any of its outcomes holds.
+        stages: each stage that it leads to here, with whether it does; the stage of the epoch
+            that follows is left out where there is none.
+        conditions: all its conditions, each once; a verdict says whether what the rule asks
+            for is so, also where it asks that something does not hold.
+    """
+
+    rule: Rule
+    verdict: Verdict
+    stages: tuple[tuple[Stage, Verdict], ...]
+    conditions: tuple[ConditionFinding, ...]
+
+    def leads_to(self, stage: Stage) -> Verdict:
+        """Whether it leads to this stage."""
+        return kleene.disjunction(verdict for each, verdict in self.stages if each is stage)
+
+    def finding(self, cited: bool) -> RuleFinding:
+        return RuleFinding(self.rule.id, cited, self.verdict, self.conditions)
+
+
+class RuleChecker:
+    """The rules of a book in one night, each checked once in each epoch."""
+
+    def __init__(self, rulebook: Rulebook, night: Night) -> None:
+        self.rulebook = rulebook
+        self.night = night
+        self._rules = {rule.id: rule for rule in rulebook.rules}
+        self.check = cache(self._check)
+
+    def checks(self, index: int) -> Iterator[RuleCheck]:
+        """Every rule in one epoch, in the book's order."""
+        return (self.check(rule_id, index) for rule_id in self._rules)
+
+    def permitted(self, index: int) -> tuple[Stage, ...]:
+        """The stages that some rule leads to, or that could not be ruled out."""
+        checks = tuple(self.checks(index))
+        return tuple(
+            stage
+            for stage in SCORED_STAGES
+            if any(each.leads_to(stage) is not Verdict.CONTRADICTED for each in checks)
+        )
+
+    def _check(self, rule_id: str, index: int) -> RuleCheck:
+        rule = self._rules[rule_id]
+        verdicts: list[Verdict] = []
+        findings: list[ConditionFinding] = []
+        for outcome in rule.outcomes:
+            verdict, parts = self._evaluate(outcome.holds_when, index)
+            verdicts.append(verdict)
+            findings += parts
+        stages = (outcome.stage or self._following(index) for outcome in rule.outcomes)
+        return RuleCheck(
+            rule,
+            kleene.disjunction(verdicts),
+            tuple((s, v) for s, v in zip(stages, verdicts, strict=True) if s is not None),
+            tuple(dict.fromkeys(findings)),
+        )
+
+    def _following(self, index: int) -> Stage | None:
+        stages = self.night.stages
+        following = stages[index + 1] if index + 1 < len(stages) else Stage.UNSCORED
+        return None if following is Stage.UNSCORED else following
+
+    def _evaluate(self, condition: Condition, index: int) -> tuple[Verdict, list[ConditionFinding]]:
+        if isinstance(condition, Leaf):
+            finding = condition.check(partial(self.night.observe, index=index))
+            return finding.verdict, [finding]
+        if isinstance(condition, RuleHolds):
+            finding = self._other_rule(condition, index)
+            return finding.verdict, [finding]
+        if isinstance(condition, Not):
+            verdict, findings = self._evaluate(condition.part, index)
+            return kleene.negation(verdict), [_denied(finding) for finding in findings]
+        parts = [self._evaluate(part, index) for part in condition.parts]
+        verdict = kleene.at_least(condition.n, (each for each, _ in parts))
+        return verdict, [finding for _, findings in parts for finding in findings]
+
+    def _other_rule(self, condition: RuleHolds, index: int) -> ConditionFinding:
+        run = condition.in_run_of
+        checks = [self.check(condition.rule, at) for at in self._run(run, index)]
+        verdict = kleene.disjunction(check.verdict for check in checks)
+        return ConditionFinding(
+            id=condition.rule if run is None else f"{condition.rule} in this run of {run}",
+            measured=verdict.value,
+            threshold=Verdict.SUPPORTED.value,
+            unit="",
+            verdict=verdict,
+            reason=_first_doubt(checks) if verdict is Verdict.NOT_ASSESSABLE else "",
+        )
+
+    def _run(self, stage: Stage | None, index: int) -> range:
+        """The epoch with the unbroken runs of a stage that end before and begin after it."""
+        if stage is None:
+            return range(index, index + 1)
+        stages = self.night.stages
+        first, last = index, index
+        while first > 0 and stages[first - 1] is stage:
+            first -= 1
+        while last + 1 < len(stages) and stages[last + 1] is stage:
+            last += 1
+        return range(first, last + 1)
+
+
+def _denied(finding: ConditionFinding) -> ConditionFinding:
+    """A condition that must not hold."""
+    if finding.threshold == Verdict.SUPPORTED.value:
+        finding = replace(finding, threshold=Verdict.CONTRADICTED.value)
+    return replace(finding, id=f"not {finding.id}", verdict=kleene.negation(finding.verdict))
+
+
+def _first_doubt(checks: list[RuleCheck]) -> str:
+    return next(
+        finding.reason for check in checks for finding in check.conditions if finding.reason
+    )
