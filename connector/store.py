@@ -115,7 +115,12 @@ class HypnogramRow(Base):
 
 
 class AuditRow(Base):
-    """The audit of one hypnogram by one rulebook; ``document`` is the audit JSON."""
+    """The audit of one hypnogram by one rulebook.
+
+    Attributes:
+        document: the audit JSON.
+        report: what is written to the EHR of it, as JSON.
+    """
 
     __tablename__ = "audits"
 
@@ -124,6 +129,7 @@ class AuditRow(Base):
     rulebook_version: Mapped[str] = mapped_column(String(64))
     rulebook_sha256: Mapped[str] = mapped_column(String(64))
     document: Mapped[str] = mapped_column(Text)
+    report: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -220,6 +226,7 @@ class Store:
         hypnogram_document: str,
         rulebook: RulebookIdentity,
         audit_document: str,
+        report: str,
     ) -> None:
         """Keeps a hypnogram and its audit, both or neither."""
         now = self._clock()
@@ -240,6 +247,7 @@ class Store:
                     rulebook_version=rulebook.version,
                     rulebook_sha256=rulebook.sha256,
                     document=audit_document,
+                    report=report,
                     created_at=now,
                 )
             )
@@ -292,10 +300,12 @@ def _stored(row: StudyRow) -> StoredStudy:
 def _engine(url: str) -> Engine:
     address = make_url(url)
     if address.get_backend_name() == "postgresql":
-        return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return create_engine(
+            address.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
+        )
     if address.database:
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(address)
+    engine = create_engine(address, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine

@@ -69,7 +69,7 @@ class Steps(Protocol):
         """Stages and audits the recording, and stores both."""
         ...
 
-    def report(self, study_id: str, study: Json) -> str:
+    def report(self, study_id: str) -> str:
         """Writes the report to the EHR, and returns the DiagnosticReport's reference."""
         ...
 
@@ -100,7 +100,7 @@ def _look_into_hint(hint: str | None) -> None:
     try:
         found = DBOS.run_step(_PATIENCE, worker.find, hint)
     except dbos_error.DBOSMaxStepRetriesExceeded:
-        log.error("the EHR did not answer; a notification of it led to nothing")
+        log.error("a notification led to nothing: the EHR did not answer")
         return
     for study in found:
         worker.submit(study)
@@ -113,7 +113,7 @@ def _audit_study(study_id: str, source: str) -> str:
     try:
         study = _step("pull", worker.pull, study_id, source)
         _step("score", worker.score, study_id, study)
-        report: str = _step("report", worker.report, study_id, study)
+        report: str = _step("report", worker.report, study_id)
     except _StudyFailed:
         return State.FAILED.value
     return report
@@ -207,7 +207,13 @@ class Worker:
     # ── the steps, as DBOS runs them ──────────────────────────────────────────────────────
 
     def find(self, hint: str | None) -> list[NamedStudy]:
-        return self._steps.find(hint)
+        try:
+            return self._steps.find(hint)
+        except SomnoauditError:
+            raise
+        except Exception as error:  # as in _attempt: a resource of the EHR is not as it must be
+            log.error("looking for studies: %s", _where(error))
+            return []
 
     def pull(self, study_id: str, source: str) -> _Outcome:
         return self._attempt(study_id, State.PULLING, lambda: self._steps.pull(study_id, source))
@@ -220,9 +226,9 @@ class Worker:
             study_id, State.SCORING, lambda: self._steps.score(study_id, study, progress)
         )
 
-    def report(self, study_id: str, study: Json) -> _Outcome:
+    def report(self, study_id: str) -> _Outcome:
         def work() -> str:
-            report = self._steps.report(study_id, study)
+            report = self._steps.report(study_id)
             self._store.reported(study_id, report)
             self._watch(Moment(study_id, State.REPORTED))
             return report

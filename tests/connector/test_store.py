@@ -133,12 +133,12 @@ def test_the_latest_audit_is_shown_and_earlier_ones_are_kept(store: Store) -> No
     store.add_study("s2", "DocumentReference/2")
     assert store.audit("s1") is None
     assert store.hypnogram("s1") is None
-    store.add_audit("s1", YASA, '["µ"]', RULEBOOK, '{"first": 1}')
-    store.add_audit("s1", YASA, '["µV"]', RULEBOOK, '{"second": 2}')
+    store.add_audit("s1", YASA, '["µ"]', RULEBOOK, '{"first": 1}', "[]")
+    store.add_audit("s1", YASA, '["µV"]', RULEBOOK, '{"second": 2}', "[2]")
     audit, hypnogram = store.audit("s1"), store.hypnogram("s1")
     assert audit is not None
     assert hypnogram is not None
-    assert audit.document == '{"second": 2}'
+    assert (audit.document, audit.report) == ('{"second": 2}', "[2]")
     assert audit.rulebook_sha256 == "ab" * 32
     assert (hypnogram.document, hypnogram.stager_name) == ('["µV"]', "yasa")
     assert audit.hypnogram_id == hypnogram.id
@@ -149,7 +149,7 @@ def test_an_audit_of_an_unknown_study_is_refused_whole(store: Store) -> None:
     from sqlalchemy.exc import IntegrityError
 
     with pytest.raises(IntegrityError):
-        store.add_audit("nobody", YASA, "[]", RULEBOOK, "{}")
+        store.add_audit("nobody", YASA, "[]", RULEBOOK, "{}", "[]")
     assert store.hypnogram("nobody") is None
 
 

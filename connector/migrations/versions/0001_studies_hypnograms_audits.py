@@ -46,5 +46,6 @@ def upgrade() -> None:
         sa.Column("rulebook_version", sa.String(64), nullable=False),
         sa.Column("rulebook_sha256", sa.String(64), nullable=False),
         sa.Column("document", sa.Text, nullable=False),
+        sa.Column("report", sa.Text, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     )

@@ -1,0 +1,144 @@
+"""The service's web side: the EHR's notifications come in, physicians' pages go out."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from starlette.exceptions import HTTPException
+
+from auditor.errors import ServerFailed
+from connector.pages import STYLESHEET, problem_page, studies_page, study_page
+from connector.store import Store
+from connector.trigger import NotANotification, expected_authorization, hints
+
+HOOK = "/hooks/fhir"
+
+# A notification with one whole DocumentReference has some kilobytes.
+_LONGEST_BODY = 1 << 20
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(store: Store, take_hint: Callable[[str | None], None], secret: str) -> FastAPI:
+    """The web application.
+
+    Args:
+        store: what the pages show.
+        take_hint: told of each notification; must return at once.
+        secret: without it in their Authorization header, notifications are turned away.
+    """
+    # The interactive documentation would load its scripts from a public server.
+    app = FastAPI(title="somnoaudit", docs_url=None, redoc_url=None)
+    expected = expected_authorization(secret).encode()
+
+    @app.middleware("http")
+    async def add_headers(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        response = await call_next(request)
+        response.headers.update(_HEADERS)
+        return response
+
+    @app.exception_handler(HTTPException)
+    def show_problem(request: Request, problem: HTTPException) -> Response:
+        if request.url.path.startswith(HOOK):
+            return PlainTextResponse(f"{problem.detail}\n", problem.status_code, problem.headers)
+        sentence = problem.detail if problem.detail.endswith(".") else f"{problem.detail}."
+        return HTMLResponse(problem_page(problem.status_code, sentence), problem.status_code)
+
+    @app.get("/healthz")
+    def health() -> dict[str, str]:
+        """Whether this process answers."""
+        return {"status": "ok"}
+
+    # Servers differ: some POST to the endpoint, some PUT the resource beneath it.
+    @app.post(HOOK, status_code=202, response_class=Response)
+    @app.put(HOOK + "/{_resource:path}", status_code=202, response_class=Response)
+    async def notification(request: Request) -> None:
+        """The EHR says that something is new. What it says is looked into later."""
+        sent = request.headers.get("Authorization", "").encode("latin-1")
+        if not hmac.compare_digest(sent, expected):
+            raise HTTPException(
+                401, "The secret is missing or wrong.", {"WWW-Authenticate": "Bearer"}
+            )
+        try:
+            found = hints(await _body(request))
+        except NotANotification as problem:
+            raise HTTPException(400, str(problem)) from None
+        for hint in found:
+            await run_in_threadpool(take_hint, hint)
+
+    @app.get("/", response_class=HTMLResponse)
+    def studies() -> str:
+        return studies_page(store.studies())
+
+    @app.get("/studies/{study_id}", response_class=HTMLResponse)
+    def study(study_id: str) -> str:
+        found = store.study(study_id)
+        if found is None:
+            raise HTTPException(404, "There is no study of this name.")
+        audit = store.audit(study_id)
+        return study_page(found, json.loads(audit.document) if audit else None)
+
+    @app.get("/static/page.css")
+    def stylesheet() -> Response:
+        return Response(STYLESHEET.read_text(encoding="utf-8"), media_type="text/css")
+
+    return app
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _LONGEST_BODY:
+            raise HTTPException(413, "The notification is too long.")
+    return body
+
+
+@contextmanager
+def serve(app: FastAPI, host: str, port: int) -> Iterator[str]:
+    """Serves the application while the context lasts; gives its address.
+
+    Raises:
+        ServerFailed: the port is taken, or the host is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            reason = (error.strerror or "unknown reason").lower()
+            raise ServerFailed(
+                f"the service cannot listen on {host} port {port}: {reason}; choose another port"
+            ) from None
+        # From here on requests wait for the server's thread, and none is refused.
+        listener.listen()
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            shown = f"[{host}]" if ":" in host else host
+            yield f"http://{shown}:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

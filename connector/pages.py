@@ -1,0 +1,310 @@
+"""What a physician sees: the list of studies, and a study's report.
+
+Pages are made from stored documents alone, so that a page shows what was audited then, not
+what today's program would find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from auditor.vocabulary import EPOCH_S
+from connector.documents import Json, write_json
+from connector.store import State, StoredStudy
+
+STYLESHEET = files("templates") / "pages" / "page.css"
+
+# Top to bottom as sleep laboratories draw them.
+_ROWS = ("W", "R", "N1", "N2", "N3")
+# The drawing's own units; the page scales it to its width.
+_WIDTH, _ROW_HEIGHT, _LABELS, _FLAGS = 1000, 24, 34, 22
+
+_ENDED = (State.REPORTED, State.FAILED)
+
+
+def studies_page(studies: tuple[StoredStudy, ...]) -> str:
+    """The list of studies, newest first."""
+    return _render("studies.html", studies=studies, unfinished=_unfinished(*studies))
+
+
+def study_page(study: StoredStudy, audit: Json | None) -> str:
+    """One study: its state, and its report once it is audited."""
+    return _render(
+        "study.html",
+        study=study,
+        audit=audit,
+        unfinished=_unfinished(study),
+        **(_report(audit) if audit else {}),
+    )
+
+
+def problem_page(status: int, sentence: str) -> str:
+    """What is said instead of a page that cannot be shown."""
+    return _render("problem.html", status=status, sentence=sentence)
+
+
+def write_report(audit: Json, folder: Path) -> None:
+    """Writes ``report.html``, which needs no other file, and ``audit.json``.
+
+    Raises:
+        OSError: the folder cannot be made or written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    style = STYLESHEET.read_text(encoding="utf-8")
+    page = _render("report.html", audit=audit, style=style, **_report(audit))
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    write_json(audit, folder / "audit.json")
+
+
+def _report(audit: Json) -> dict[str, Any]:
+    return {"hypnogram": _hypnogram(audit), "flagged": list(_flagged(audit))}
+
+
+# ── the hypnogram, as a drawing ───────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """Consecutive epochs of one stage, or one flagged epoch beneath them."""
+
+    x: float
+    y: float
+    width: float
+    stage: str
+    epoch: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Tick:
+    """A vertical line at a round time, with the time beneath it."""
+
+    x: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Hypnogram:
+    """A hypnogram in the units of its drawing; ``path`` is its line, as SVG writes it."""
+
+    width: int
+    height: int
+    labels: int
+    row_height: int
+    flags_y: int
+    rows: tuple[tuple[str, float], ...]
+    bars: tuple[_Bar, ...]
+    path: str
+    flags: tuple[_Bar, ...]
+    ticks: tuple[_Tick, ...]
+    description: str
+
+
+def _hypnogram(audit: Json) -> _Hypnogram:
+    epochs = audit["epochs"]
+    per_epoch = (_WIDTH - _LABELS) / max(1, len(epochs))
+
+    def x(epoch: int) -> float:
+        return round(_LABELS + epoch * per_epoch, 2)
+
+    def y(stage: str) -> float:
+        return (_ROWS.index(stage) + 0.5) * _ROW_HEIGHT
+
+    bars = []
+    for stage, run in groupby(epochs, key=lambda epoch: epoch["stage"]):
+        numbers = [epoch["epoch"] for epoch in run]
+        if stage in _ROWS:
+            width = round(len(numbers) * per_epoch, 2)
+            bars.append(_Bar(x(numbers[0]), y(stage), width, stage, numbers[0], ""))
+    flags_y = len(_ROWS) * _ROW_HEIGHT + 4
+    flags = [
+        _Bar(
+            x(epoch["epoch"]),
+            flags_y,
+            round(max(per_epoch, 1.5), 2),
+            _worst(epoch),
+            epoch["epoch"],
+            f"epoch {epoch['epoch']}: {epoch['flags'][0]['message']}",
+        )
+        for epoch in epochs
+        if epoch["flags"]
+    ]
+    return _Hypnogram(
+        width=_WIDTH,
+        height=flags_y + _FLAGS + 16,
+        labels=_LABELS,
+        row_height=_ROW_HEIGHT,
+        flags_y=flags_y,
+        rows=tuple((row, y(row)) for row in _ROWS),
+        bars=tuple(bars),
+        path=_line(bars),
+        flags=tuple(flags),
+        ticks=tuple(_ticks(audit, x)),
+        description=f"Hypnogram of {len(epochs)} epochs, {len(flags)} of them flagged for review",
+    )
+
+
+def _line(bars: list[_Bar]) -> str:
+    """One line through all stages, lifted where epochs are not scored."""
+    steps = []
+    end: float | None = None
+    for bar in bars:
+        joined = end is not None and abs(bar.x - end) < 0.05
+        steps.append(f"{'L' if joined else 'M'}{bar.x} {bar.y}H{round(bar.x + bar.width, 2)}")
+        end = bar.x + bar.width
+    return "".join(steps)
+
+
+def _ticks(audit: Json, x: Any) -> Iterator[_Tick]:
+    """Whole hours of the clock; of the recording where its start is not known."""
+    n_epochs = len(audit["epochs"])
+    start = _start(audit)
+    into_hour_s = start.minute * 60 + start.second if start else 0
+    # Short recordings get finer ticks: about four to a page at least.
+    length_s = n_epochs * EPOCH_S
+    step_s = next((s for s in (3600, 1800, 600, 300, 60) if length_s >= 4 * s), 30)
+    at_s = -into_hour_s % step_s
+    while at_s <= length_s:
+        yield _Tick(x(at_s / EPOCH_S), _time(start, at_s, seconds=step_s < 60))
+        at_s += step_s
+
+
+# ── the flagged epochs ────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """Something that was said of an epoch and did not hold.
+
+    Attributes:
+        said: the claim in words, or the rule.
+        quoted: whether ``said`` is the model's own wording.
+        found: what was measured, as a sentence.
+    """
+
+    said: str
+    quoted: bool
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Flagged:
+    """One row of the physician's work list."""
+
+    epoch: int
+    time: str
+    stage: str
+    permitted: str
+    severity: str
+    flags: tuple[Json, ...]
+    checks: tuple[_Check, ...]
+
+
+def _flagged(audit: Json) -> Iterator[_Flagged]:
+    by_number = {epoch["epoch"]: epoch for epoch in audit["epochs"]}
+    start = _start(audit)
+    for number in audit["summary"]["review_order"]:
+        epoch = by_number[number]
+        yield _Flagged(
+            epoch=number,
+            time=_time(start, number * EPOCH_S, seconds=True),
+            stage=epoch["stage"],
+            permitted=", ".join(epoch["permitted_stages"]) or "–",
+            severity=_worst(epoch),
+            flags=tuple(epoch["flags"]),
+            checks=(*_contradicted_claims(epoch), *_unmet_rules(epoch)),
+        )
+
+
+def _worst(epoch: Json) -> str:
+    severity: str = epoch["flags"][0]["severity"]
+    return severity
+
+
+def _contradicted_claims(epoch: Json) -> Iterator[_Check]:
+    for claim in epoch["claims"]:
+        if claim["verdict"] == "contradicted":
+            implied = f"{claim['phenomenon'].replace('_', ' ')} {claim['polarity']}"
+            yield _Check(
+                said=claim["text"] or implied,
+                quoted=claim["text"] is not None,
+                found=claim["reason"],
+            )
+
+
+def _unmet_rules(epoch: Json) -> Iterator[_Check]:
+    for rule in epoch["rules"]:
+        if rule["cited"] and rule["verdict"] == "contradicted":
+            failed = [c for c in rule["conditions"] if c["verdict"] == "contradicted"]
+            found = "; ".join(
+                f"{c['id'].replace('_', ' ')}: measured {_quantity(c['measured'], c['unit'])}, "
+                f"threshold {_quantity(c['threshold'], c['unit'])}"
+                for c in failed
+            )
+            yield _Check(said=f"rule {rule['id']}", quoted=False, found=found)
+
+
+def _quantity(value: Any, unit: str) -> str:
+    if value is None:
+        return "nothing"
+    text = f"{value:g}" if isinstance(value, float | int) and value is not True else str(value)
+    return text if unit in ("", "1") else f"{text} {unit}"
+
+
+# ── words ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _start(audit: Json) -> datetime | None:
+    start = audit["recording"]["start"]
+    return datetime.fromisoformat(start) if start else None
+
+
+def _time(start: datetime | None, offset_s: float, *, seconds: bool) -> str:
+    """Time of day, or into the recording where the start is not known."""
+    at = (start or datetime.min) + timedelta(seconds=offset_s)
+    return f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
+
+
+def _minutes(value: float | None) -> str:
+    if value is None:
+        return "–"
+    hours, minutes = divmod(round(value * 2) / 2, 60)
+    return f"{hours:.0f} h {minutes:.0f} min" if hours else f"{minutes:g} min"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
+
+
+def _plain(value: str) -> str:
+    return value.replace("_", " ")
+
+
+def _unfinished(*studies: StoredStudy) -> bool:
+    return any(study.state not in _ENDED for study in studies)
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("templates", "pages"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(minutes=_minutes, percent=_percent, plain=_plain)
+    return templates
+
+
+def _render(template: str, **values: Any) -> str:
+    return _templates().get_template(template).render(values)

@@ -1,0 +1,113 @@
+"""The service put together: here its parts are chosen, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from connector.app import HOOK, create_app, serve
+from connector.fhir import FhirClient
+from connector.settings import Settings
+from connector.steps import EhrSteps
+from connector.store import Store, utc_now
+from connector.trigger import ensure_subscription
+from connector.workflow import Watch, Worker
+from staging.stager import make_stager
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service.
+
+    Attributes:
+        address: of its pages, as this machine reaches them.
+        store: what it remembers.
+        worker: runs its studies.
+    """
+
+    address: str
+    store: Store
+    worker: Worker
+
+
+@contextmanager
+def service(settings: Settings, watch: Watch = lambda _moment: None) -> Iterator[Service]:
+    """Runs the service while the context lasts: triggered, worked, reported, shown.
+
+    Args:
+        settings: where the EHR is, and all else.
+        watch: told of each moment of each study, on other threads.
+
+    Raises:
+        SettingsRefused: the database cannot be opened.
+        UsageError: the stager cannot be made.
+        ServerFailed: the EHR does not take our Subscription, or the port is taken.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True)
+    stager = make_stager(settings.stager, settings.model)
+    secret = _webhook_secret(settings)
+    store = Store.open(settings.store_url)
+    try:
+        with FhirClient(settings.fhir_url, _auth(settings)) as ehr:
+            steps = EhrSteps(ehr, store, stager, settings.data / "studies", utc_now)
+            with (
+                Worker(store, settings.store_url, steps, watch) as worker,
+                serve(
+                    create_app(store, worker.take_hint, secret), settings.host, settings.port
+                ) as address,
+            ):
+                ensure_subscription(ehr, (settings.public_url or address) + HOOK, secret)
+                worker.take_hint(None)  # what came while no service ran
+                yield Service(address, store, worker)
+    finally:
+        store.close()
+
+
+def until_told_to_stop() -> None:
+    """Returns when this process is interrupted or told to end; the contexts around it close."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+
+
+class _BearerToken(httpx.Auth):
+    def __init__(self, token: str) -> None:
+        self._header = f"Bearer {token}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = self._header
+        yield request
+
+
+def _auth(settings: Settings) -> httpx.Auth | None:
+    if settings.fhir_token is None:
+        return None
+    return _BearerToken(settings.fhir_token.get_secret_value())
+
+
+def _webhook_secret(settings: Settings) -> str:
+    """The secret as set; otherwise one of our own making, the same at each start."""
+    if settings.webhook_secret is not None:
+        return settings.webhook_secret.get_secret_value()
+    return _kept_secret(settings.data / "webhook-secret")
+
+
+def _kept_secret(path: Path) -> str:
+    if not path.exists():
+        partial = path.with_name(f"{path.name}.{os.getpid()}")
+        partial.touch(0o600)
+        partial.write_text(secrets.token_urlsafe(32), encoding="ascii")
+        # A link appears whole or not at all, and never in place of one that is there.
+        with suppress(FileExistsError):
+            path.hardlink_to(partial)
+        partial.unlink()
+    return path.read_text(encoding="ascii")
