@@ -411,7 +411,7 @@ class FhirClient:
                 found = _write(pieces, file.write)
                 file.flush()
                 os.fsync(file.fileno())
-            problem = _difference(found, size, sha1_base64)
+            problem = difference(*found, size, sha1_base64)
             if problem:
                 raise BadAnswer(self.server, request, problem)
 
@@ -650,9 +650,10 @@ def _write(pieces: Iterator[bytes], write: Callable[[bytes], object]) -> tuple[i
     return size, digest.digest()
 
 
-def _difference(found: tuple[int, bytes], size: int | None, sha1_base64: str | None) -> str | None:
-    """In what the bytes differ from what the attachment says of them; None if in nothing."""
-    found_size, found_digest = found
+def difference(
+    found_size: int, found_sha1: bytes, size: int | None, sha1_base64: str | None
+) -> str | None:
+    """In what bytes differ from what an attachment says of them; None if in nothing."""
     if size is not None and found_size != size:
         return f"sent {found_size} bytes where the attachment says {size}"
     if sha1_base64 is not None:
@@ -660,6 +661,6 @@ def _difference(found: tuple[int, bytes], size: int | None, sha1_base64: str | N
             expected = base64.b64decode(sha1_base64, validate=True)
         except binascii.Error:
             return "the attachment's hash is not base64"
-        if expected != found_digest:
+        if expected != found_sha1:
             return "sent bytes whose SHA-1 is not the attachment's hash"
     return None
