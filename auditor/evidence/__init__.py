@@ -13,9 +13,13 @@ from auditor.evidence import (
     alpha_rhythm,
     chin_tone,
     k_complex,
+    low_amplitude_mixed_frequency,
     rapid_eye_movements,
+    sawtooth_waves,
     sleep_spindle,
     slow_wave_activity,
+    theta_activity,
+    vertex_sharp_waves,
 )
 from auditor.evidence.base import Detect, Measured, Progress, Signals, prepare
 from auditor.evidence.quality import Quality, judge
@@ -35,8 +39,14 @@ ROUNDS: tuple[Mapping[Phenomenon, Detect], ...] = (
         Phenomenon.SLEEP_SPINDLE: sleep_spindle.detect,
         Phenomenon.K_COMPLEX: k_complex.detect,
         Phenomenon.SLOW_WAVE_ACTIVITY: slow_wave_activity.detect,
+        Phenomenon.THETA_ACTIVITY: theta_activity.detect,
+        Phenomenon.VERTEX_SHARP_WAVES: vertex_sharp_waves.detect,
+        Phenomenon.SAWTOOTH_WAVES: sawtooth_waves.detect,
         Phenomenon.RAPID_EYE_MOVEMENTS: rapid_eye_movements.detect,
         Phenomenon.CHIN_TONE: chin_tone.detect,
+    },
+    {
+        Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY: low_amplitude_mixed_frequency.detect,
     },
 )
 """The detectors. Those of one round may build upon what earlier rounds found, and not upon each

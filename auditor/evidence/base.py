@@ -359,6 +359,22 @@ class Spans:
         return grid
 
 
+def rms_beside(power: Floats, at: Indices, around_s: float, own_s: float) -> Doubles:
+    """Root mean square around each moment, leaving out the stretch of its own wave."""
+    whole = Spans(at, at + 1).widened(around_s / 2, len(power))
+    own = Spans(at, at + 1).widened(own_s / 2, len(power))
+    n_whole, n_own = whole.past - whole.first, own.past - own.first
+    beside = whole.mean(power) * n_whole - own.mean(power) * n_own
+    rms: Doubles = np.sqrt(np.maximum(beside, 0.0) / np.maximum(n_whole - n_own, 1))
+    return rms
+
+
+def first_true(mask: Mask) -> Indices:
+    """Column of the first True of each row; the number of columns where there is none."""
+    first: Indices = np.where(mask.any(axis=1), mask.argmax(axis=1), mask.shape[1])
+    return first
+
+
 def moving_density(signal: Signal, band_hz: tuple[float, float], window_s: float = 1.0) -> Floats:
     """Mean power density of a band around each sample, µV²/Hz."""
     power = moving_mean(np.square(signal.band(*band_hz)), window_s)

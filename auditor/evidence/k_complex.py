@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from auditor.evidence.base import (
     WORKING_RATE_HZ,
@@ -27,9 +26,11 @@ from auditor.evidence.base import (
     Signal,
     Signals,
     Spans,
+    first_true,
     logistic,
     mask_of,
     moving_mean,
+    rms_beside,
 )
 from auditor.evidence.lobes import HEIGHT_BAND_HZ, Lobes
 from auditor.evidence.slow_wave_activity import SMALLEST_UV
@@ -99,7 +100,7 @@ def candidates(signal: Signal, polarity: int, prior: float = 0.0) -> Candidates:
     score = _score(
         shape,
         amplitude_uv=swing[at],
-        background_uv=_rms_around(np.square(values), turn),
+        background_uv=rms_beside(np.square(values), turn, _BACKGROUND_S, _OWN_S),
         nearby_uv=_neighbours(swing, at),
         slow_share=_slow_share(lobes, swing, len(values))[np.minimum(turn, len(values) - 1)],
         muscle_uv=Spans(turn, turn + 1)
@@ -125,17 +126,6 @@ def _neighbours(swing: Doubles, at: Indices) -> Doubles:
     near = padded[at[:, None] + _NEIGHBOURS + 1 + np.array(offsets)]
     third: Doubles = np.sort(near, axis=1)[:, -3]
     return third
-
-
-def _rms_around(power: Floats, at: Indices) -> Doubles:
-    """Root mean square within five seconds of each moment, without the wave itself."""
-    whole = Spans(at, at + 1).widened(_BACKGROUND_S / 2, len(power))
-    own = Spans(at, at + 1).widened(_OWN_S / 2, len(power))
-    total = whole.mean(power) * (whole.past - whole.first)
-    total -= own.mean(power) * (own.past - own.first)
-    n_samples = np.maximum((whole.past - whole.first) - (own.past - own.first), 1)
-    rms: Doubles = np.sqrt(np.maximum(total, 0.0) / n_samples)
-    return rms
 
 
 def _slow_share(lobes: Lobes, swing: Doubles, n_samples: int) -> Floats:
@@ -187,17 +177,11 @@ def _foot_and_half_width(lobe: Floats) -> tuple[Indices, Doubles]:
     peak_at = lobe[:, : n_columns // 2].argmax(axis=1)[:, None]
     peak = np.take_along_axis(lobe, peak_at, axis=1)
     past_peak = np.arange(n_columns) > peak_at
-    foot = _first_true(past_peak & (lobe < _FOOT * peak))
-    outer = _first_true(past_peak & (lobe < peak / 2))
-    inner = _first_true(lobe >= peak / 2)
+    foot = first_true(past_peak & (lobe < _FOOT * peak))
+    outer = first_true(past_peak & (lobe < peak / 2))
+    inner = first_true(lobe >= peak / 2)
     half_width_s: Doubles = np.maximum(outer - inner, 1) / WORKING_RATE_HZ
     return foot, half_width_s
-
-
-def _first_true(mask: npt.NDArray[np.bool_]) -> Indices:
-    """Column of the first True of each row; the number of columns where there is none."""
-    first: Indices = np.where(mask.any(axis=1), mask.argmax(axis=1), mask.shape[1])
-    return first
 
 
 def _score(

@@ -1,0 +1,103 @@
+"""Low-amplitude mixed-frequency activity: what the EEG of stages N1 and R looks like.
+
+AASM scoring manual, section on adult stage N1: low amplitude, predominantly 4–7 Hz. It is
+mostly told by what it is not: no alpha, no slow waves, not large, and not the fast flat trace
+of an alert person with tense muscles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from auditor.evidence.base import (
+    Earlier,
+    Floats,
+    Mask,
+    Measured,
+    Signal,
+    Signals,
+    logistic,
+    mask_of,
+    measures_of,
+    moving_mean,
+    share_of_epochs,
+)
+from auditor.evidence.thresholds import thresholds
+from auditor.vocabulary import Phenomenon, Role
+
+LARGEST_UV = 50.0
+"""Peak to peak; AASM gives no number. Low amplitude is generally drawn below 50 µV."""
+
+_WHOLE_HZ = (0.5, 35.0)
+_MIXED_HZ = (2.0, 8.0)
+_FAST_HZ = (16.0, 30.0)
+_WINDOW_S = 2.0
+_PEAK_TO_PEAK_PER_RMS = 4.5
+"""Of irregular activity within two seconds."""
+_MIXED_TO_FAST = 1.3
+"""Below this ratio of amplitudes the trace is fast: alert, or full of muscle."""
+_EXCLUDED_BY = (Phenomenon.ALPHA_RHYTHM, Phenomenon.SLOW_WAVE_ACTIVITY)
+
+
+def detect(signals: Signals, earlier: Earlier) -> Measured:
+    """``low_amplitude_mixed_frequency_fraction`` of each epoch, centrally.
+
+    Counted with alpha and slow waves left out where they are likely; at the least, wherever
+    there is a candidate of them; at the most, only where they are clearly there.
+    """
+    obstacles = signals.obstacles(Role.CENTRAL, _FAST_HZ[1])
+    signal = signals.by_role.get(Role.CENTRAL)
+    if signal is None or not signal.shows(_FAST_HZ[1]):
+        return Measured(obstacles)
+    limits = thresholds(Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY)
+    probability = _probability(signal)
+    value, low, high = (
+        share_of_epochs((probability >= at_least) & ~excluded, signals.n_epochs)
+        for at_least, excluded in (
+            (0.5, _excluded(earlier, lambda _: 0.5, len(probability))),
+            (limits.clearly_there, _excluded(earlier, _clearly_not, len(probability))),
+            (limits.clearly_not, _excluded(earlier, _clearly_there, len(probability))),
+        )
+    )
+    return Measured(
+        obstacles,
+        measures={
+            "low_amplitude_mixed_frequency_fraction": measures_of(
+                value, low, high, "1", signal.label
+            )
+        },
+    )
+
+
+def _probability(signal: Signal) -> Floats:
+    """How likely the trace is low and mixed at each moment of the working grid."""
+    whole, mixed, fast = (
+        np.sqrt(moving_mean(np.square(signal.band(*band)), _WINDOW_S)) + 1e-3
+        for band in (_WHOLE_HZ, _MIXED_HZ, _FAST_HZ)
+    )
+    score = 5.0 * np.log(LARGEST_UV / (_PEAK_TO_PEAK_PER_RMS * whole))
+    score = np.minimum(score, 2.0) + 4.0 * np.minimum(np.log(mixed / fast / _MIXED_TO_FAST), 0.0)
+    return logistic(score).astype(np.float32)
+
+
+def _excluded(earlier: Earlier, at_least: Callable[[Phenomenon], float], n_samples: int) -> Mask:
+    """Where alpha or slow waves of at least these probabilities were found."""
+    spans = np.array(
+        [
+            (event.start_s, event.end_s)
+            for phenomenon in _EXCLUDED_BY
+            for event in earlier[phenomenon].events
+            if event.probability >= at_least(phenomenon)
+        ]
+    ).reshape(-1, 2)
+    return mask_of(spans[:, 0], spans[:, 1], n_samples)
+
+
+def _clearly_there(phenomenon: Phenomenon) -> float:
+    return thresholds(phenomenon).clearly_there
+
+
+def _clearly_not(phenomenon: Phenomenon) -> float:
+    return thresholds(phenomenon).clearly_not
