@@ -45,6 +45,44 @@ ChannelsPath = Annotated[
 
 
 @app.command()
+def demo(
+    recording: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Use this EDF or BDF; else a simulated night of 2 h."),
+    ] = None,
+    serve: Annotated[
+        bool, typer.Option(help="Leave EHR and review page up at the end, until Ctrl-C.")
+    ] = True,
+    keep: Annotated[bool, typer.Option(help="Keep the demo's folder at the end.")] = True,
+    folder: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the demo keeps everything.")
+    ] = Path("somnoaudit-demo"),
+) -> None:
+    """Run one study from a real FHIR server through to the report, here and now.
+
+    Starts a FHIR server on loopback, puts a study into it, is notified by it, pulls, stages,
+    audits and writes the report back. Killed in between, it goes on when started again.
+    """
+    from connector.demo import run_demo
+
+    run_demo(folder, recording, serve=serve, keep=keep)
+
+
+@app.command()
+def serve() -> None:
+    """Serve one EHR: notifications in, reports and review pages out.
+
+    Set up by environment variables, SOMNOAUDIT_FHIR_URL at least; the README lists them.
+    """
+    from connector.service import service, until_told_to_stop
+    from connector.settings import load_settings
+
+    with service(load_settings()) as running:
+        print(f"somnoaudit serves {running.address}", file=sys.stderr, flush=True)
+        until_told_to_stop()
+
+
+@app.command()
 def score(
     recording: RecordingPath,
     stager: Annotated[
