@@ -275,10 +275,7 @@ def _time(start: datetime | None, offset_s: float, *, seconds: bool) -> str:
 
 
 def _minutes(value: float | None) -> str:
-    if value is None:
-        return "–"
-    hours, minutes = divmod(round(value * 2) / 2, 60)
-    return f"{hours:.0f} h {minutes:.0f} min" if hours else f"{minutes:g} min"
+    return "–" if value is None else f"{value:.1f} min"
 
 
 def _percent(value: float | None) -> str:

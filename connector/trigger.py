@@ -140,7 +140,8 @@ def hints(body: bytes) -> list[str | None]:
     try:
         resource = _Resource.model_validate_json(body)
         if resource.resourceType != "Bundle":
-            return _only_studies([f"{resource.resourceType}/{resource.id}"])
+            named = f"{resource.resourceType}/{resource.id}" if resource.id else None
+            return _only_studies([named])
         entries = _Bundle.model_validate_json(body).entry or [_Entry()]
         status = _Status.model_validate(entries[0].resource)
     except ValidationError:
