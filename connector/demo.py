@@ -86,7 +86,8 @@ def given_study(recording: Path) -> DemoStudy:
 
 def phantom_study(folder: Path) -> DemoStudy:
     """A simulated night, scored with true rationales but for some that are made false."""
-    from staging.phantom import PhantomSettings, simulate, write_edf
+    from staging.phantom import simulate, write_edf
+    from staging.phantom_plan import PhantomSettings
     from staging.phantom_rationales import plant_false, true_scoring
 
     phantom = simulate(SEED, PhantomSettings(hours=NIGHT_HOURS))
@@ -102,6 +103,9 @@ def put_into_ehr(client: FhirClient, recording: Path) -> str:
 
     What is there already, from a demo that was killed, is left as it is.
     """
+
+    content = recording.read_bytes()
+    sha1 = hashlib.sha1(content, usedforsecurity=False)  # FHIR R4 asks for SHA-1
 
     def put(resource: Json, name: str) -> Json:
         identifier = {"system": _IDENTIFIERS, "value": name}
@@ -130,7 +134,6 @@ def put_into_ehr(client: FhirClient, recording: Path) -> str:
             "order",
         )
     )
-    content = recording.read_bytes()
     binary = client.create(
         {
             "resourceType": "Binary",
@@ -142,20 +145,20 @@ def put_into_ehr(client: FhirClient, recording: Path) -> str:
         "contentType": "application/edf",
         "url": reference_to(binary),
         "size": len(content),
-        "hash": base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode(),
+        "hash": base64.b64encode(sha1.digest()).decode("ascii"),
     }
     return reference_to(
         put(
             {
                 "resourceType": "DocumentReference",
                 "status": "current",
-                "masterIdentifier": {"system": _IDENTIFIERS, "value": "recording"},
+                "masterIdentifier": {"system": _IDENTIFIERS, "value": sha1.hexdigest()},
                 "type": {"coding": [POLYSOMNOGRAPHY]},
                 "subject": {"reference": patient},
                 "content": [{"attachment": attachment}],
                 "context": {"related": [{"reference": order}]},
             },
-            "document",
+            f"document-{sha1.hexdigest()}",
         )
     )
 
