@@ -78,7 +78,8 @@ class DemoEhr:
 
     def _wait_until_up(self) -> None:
         try:
-            httpx.get(f"{self.base_url}/metadata", timeout=_STARTS_WITHIN_S).raise_for_status()
+            with httpx.Client(timeout=_STARTS_WITHIN_S, trust_env=False) as http:
+                http.get(f"{self.base_url}/metadata").raise_for_status()
         except httpx.HTTPError as error:
             self.stop()
             raise ServerFailed(

@@ -62,6 +62,7 @@ _ATTEMPTS = 5
 _RETRY_FOR_S = 120.0
 _LONGEST_WAIT_S = 60.0
 _PIECE_BYTES = 1 << 20
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 # At INFO httpx logs every URL, and a search's URL may name a patient.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -208,6 +209,8 @@ class FhirClient:
             headers={"Accept": FHIR_JSON},
             timeout=httpx.Timeout(_ANSWER_WITHIN_S, connect=_CONNECT_WITHIN_S),
             follow_redirects=False,
+            # A proxy of the environment is for the hospital's network, not for this machine.
+            trust_env=self._base.host not in _LOOPBACK,
         )
 
     @property

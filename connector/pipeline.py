@@ -10,7 +10,7 @@ from auditor.evidence import measure
 from auditor.rulebook import load_rulebook
 from auditor.vocabulary import Audit, Evidence, Hypnogram, Montage
 from connector.edf import read_recording
-from connector.figures import SleepFigures, sleep_figures
+from connector.figures import SleepFigures, lights_off_to_on, sleep_figures
 from staging.montage import ChannelNames, choose_montage
 from staging.stager import Progress, Stager
 
@@ -46,7 +46,8 @@ def score(
     progress("audit", 0.0)
     audit = audit_scoring(hypnogram, evidence, load_rulebook())
     progress("audit", 1.0)
-    return AuditedStudy(hypnogram, evidence, audit, sleep_figures(hypnogram))
+    figures = sleep_figures(hypnogram, lights_off_to_on(montage.recording))
+    return AuditedStudy(hypnogram, evidence, audit, figures)
 
 
 def measure_file(path: Path, progress: Progress, names: ChannelNames | None = None) -> Evidence:

@@ -13,7 +13,6 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import NAMESPACE_URL, uuid5
@@ -162,39 +161,30 @@ class _ServiceRequest(BaseModel):
         return any((c.system, c.code) in POLYSOMNOGRAPHY_ORDER for c in self.code.coding)
 
 
-def find_studies(client: FhirClient, source: str | None = None) -> Iterator[StudyOrder]:
-    """The studies that a reference names, or all that are ordered and recorded.
+def find_studies(client: FhirClient, source: str) -> Iterator[StudyOrder]:
+    """The studies that a reference names.
 
     A resource that has nothing to do with a sleep study leads to nothing, for notifications
     may name anything.
 
     Args:
         client: of the EHR.
-        source: "DocumentReference/12" or "ServiceRequest/3"; None for all active orders.
+        source: "DocumentReference/12" or "ServiceRequest/3".
 
     Raises:
         FhirError: the EHR did not answer as it must.
     """
-    documents: Iterator[Resource]
-    if source is None:
-        codes = ",".join(f"{system}|{code}" for system, code in POLYSOMNOGRAPHY_ORDER)
-        orders = client.search("ServiceRequest", {"code": codes, "status": "active"})
-        documents = chain.from_iterable(_documents_of(client, reference_to(o)) for o in orders)
+    if source.startswith("DocumentReference/"):
+        criteria = {"_id": _parts(source)[1]}
     elif source.startswith("ServiceRequest/"):
-        documents = _documents_of(client, source)
-    elif source.startswith("DocumentReference/"):
-        documents = client.search("DocumentReference", {"_id": _parts(source)[1]})
+        criteria = {"related": source, "status": "current"}
     else:
         return
-    for document in documents:
+    for document in client.search("DocumentReference", criteria):
         try:
             yield _order_of(client, document)
         except (StudyRefused, NotFound):
             continue
-
-
-def _documents_of(client: FhirClient, order: str) -> Iterator[Resource]:
-    return client.search("DocumentReference", {"related": order, "status": "current"})
 
 
 def pull(client: FhirClient, source: str, folder: Path) -> Study:

@@ -17,6 +17,7 @@ from scripted import Answer, Request, ScriptedServer
 
 from auditor.errors import UsageError
 from connector.binary_json import NotABinary, decode_binary
+from connector.demo_ehr import DemoEhr
 from connector.fhir import (
     BadAnswer,
     Conflict,
@@ -455,6 +456,14 @@ def test_a_server_that_is_away_is_named() -> None:
     with FhirClient("http://127.0.0.1:9/fhir") as client, pytest.raises(ServerDown) as caught:
         client.read("Patient", "1")
     assert "127.0.0.1:9: GET Patient: no connection" in str(caught.value)
+
+
+def test_this_machine_is_not_asked_for_through_a_proxy(
+    ehr: DemoEhr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with FhirClient(ehr.base_url) as client:
+        assert client.create(patient())["id"]
 
 
 # ── downloads ─────────────────────────────────────────────────────────────────────────────
