@@ -7,7 +7,7 @@ same answer, that is the verdict; where they do not, the leaf is not assessable.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -36,7 +36,7 @@ class ConditionRefused(ValueError):
     """A leaf does not say what a leaf must say; the message says why, without a file's name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Leaf:
     """One comparison, compiled.
 
@@ -57,11 +57,9 @@ class Leaf:
     unit: str
     _holds: cel.Expression = field(repr=False)
     _measured: cel.Expression = field(repr=False)
-    _answers: dict[tuple[Value, ...], bool] = field(default_factory=dict, repr=False)
 
-    def check(self, observe: Callable[[Reference], Observed]) -> ConditionFinding:
-        """What the leaf comes to where its quantities are these."""
-        observed = [observe(reference) for reference in self.references]
+    def finding(self, observed: tuple[Observed, ...]) -> ConditionFinding:
+        """What the leaf comes to where its references, in their order, are these."""
         verdict = kleene.of_possible(
             self._answer(values) for values in product(*(each.possible for each in observed))
         )
@@ -74,14 +72,12 @@ class Leaf:
         return ConditionFinding(self.id, self._value(observed), self.threshold, self.unit, verdict)
 
     def _answer(self, values: tuple[Value, ...]) -> bool:
-        """Whether it holds for these values of its references; each combination asked once."""
-        if values not in self._answers:
-            data = dict(zip((each.name for each in self.references), values, strict=True))
-            data |= {name: each.value for name, each in self.params.items()}
-            self._answers[values] = bool(self._holds.eval(data=data).value())
-        return self._answers[values]
+        """Whether it holds for these values of its references."""
+        data = dict(zip((each.name for each in self.references), values, strict=True))
+        data |= {name: each.value for name, each in self.params.items()}
+        return bool(self._holds.eval(data=data).value())
 
-    def _value(self, observed: list[Observed]) -> Scalar:
+    def _value(self, observed: tuple[Observed, ...]) -> Scalar:
         """The left side by the best estimates, what could not be measured at its lowest."""
         data = {
             reference.name: each.possible[0] if each.value is None else each.value
@@ -91,7 +87,7 @@ class Leaf:
         return round(value, 4) if isinstance(value, float) else value
 
 
-def _doubt(observed: list[Observed]) -> str:
+def _doubt(observed: tuple[Observed, ...]) -> str:
     """Why it cannot be decided: the first thing not measured, else doubt in detection."""
     reasons = [each.reason for each in observed if each.reason]
     if reasons:

@@ -80,6 +80,7 @@ class _Auditor:
         self._rulebook = rulebook
         self._second = second_opinion.stages if second_opinion is not None else ()
         self._stages = hypnogram.stages
+        self._explains = hypnogram.explains
         self._n = min(len(self._stages), evidence.n_epochs)
         night = Night(evidence, self._stages, rulebook.quantities, rulebook.detection)
         self._rules = RuleChecker(rulebook, night)
@@ -148,8 +149,13 @@ class _Auditor:
         """
         leading = [each for each in checks if _may_lead_to(scored.stage, each.rule)]
         cited = [each for each in leading if each.rule.id in _cited(scored)]
-        best = min(cited or leading, key=lambda e: _BEST_FIRST.index(e.leads_to(scored.stage)))
-        return best.rule
+        return min(
+            cited or leading,
+            key=lambda each: (
+                _BEST_FIRST.index(each.leads_to(scored.stage)),
+                [outcome.stage for outcome in each.rule.outcomes] != [scored.stage],
+            ),
+        ).rule
 
     def _best_of(self, group: Sequence[ImpliedClaim], index: int) -> ClaimFinding:
         """Of claims of which one is enough, the one that fits best."""
@@ -243,7 +249,7 @@ class _Auditor:
         if (
             holding
             and before >= 0
-            and all(check.rule.continues for check in holding)
+            and all(check.rule.follows_on for check in holding)
             and self._stages[before] is not Stage.UNSCORED
             and self._stages[before] not in self._rules.permitted(before)
         ):
@@ -261,7 +267,7 @@ class _Auditor:
                 FlagCode.REPLY_UNREADABLE, "the model's reply could not be read as a scoring"
             )
         elif (
-            self._hypnogram.explains
+            self._explains
             and scored.stage is not Stage.UNSCORED
             and (scored.rationale is None or not scored.rationale.text)
         ):

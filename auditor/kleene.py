@@ -41,8 +41,6 @@ def disjunction(verdicts: Iterable[Verdict]) -> Verdict:
 def at_least(n: int, verdicts: Iterable[Verdict]) -> Verdict:
     """Whether ``n`` or more hold."""
     parts = tuple(verdicts)
-    surely = sum(verdict is SUPPORTED for verdict in parts)
-    possibly = len(parts) - sum(verdict is CONTRADICTED for verdict in parts)
-    if surely >= n:
+    if parts.count(SUPPORTED) >= n:
         return SUPPORTED
-    return NOT_ASSESSABLE if possibly >= n else CONTRADICTED
+    return CONTRADICTED if len(parts) - parts.count(CONTRADICTED) < n else NOT_ASSESSABLE

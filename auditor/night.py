@@ -115,21 +115,24 @@ class Certainty(Enum):
         return {Certainty.SURE: Certainty.EVERY, Certainty.EVERY: Certainty.SURE}.get(self, self)
 
 
-@dataclass(frozen=True, slots=True)
 class Occurrences:
     """Spans in which something goes on, in order and apart from one another."""
 
-    spans: tuple[Span, ...]
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self.spans = tuple(spans)
+        self._starts = [span.start_s for span in self.spans]
+        self._ends = [span.end_s for span in self.spans]
+        self._middles = [(span.start_s + span.end_s) / 2 for span in self.spans]
 
     def within(self, window: Span) -> int:
         """How many have their middle in the window; its end is not part of it."""
-        first = bisect_left(self.spans, window.start_s, key=_middle)
-        return bisect_left(self.spans, window.end_s, key=_middle) - first
+        first = bisect_left(self._middles, window.start_s)
+        return bisect_left(self._middles, window.end_s) - first
 
     def seconds(self, window: Span) -> float:
         """How long they go on within the window."""
-        first = bisect_right(self.spans, window.start_s, key=_end)
-        last = bisect_left(self.spans, window.end_s, key=_start)
+        first = bisect_right(self._ends, window.start_s)
+        last = bisect_left(self._starts, window.end_s)
         return sum(
             min(each.end_s, window.end_s) - max(each.start_s, window.start_s)
             for each in self.spans[first:last]
@@ -137,27 +140,15 @@ class Occurrences:
 
     def near(self, span: Span, within_s: float) -> bool:
         """Whether any lies beside the span, this far away or nearer."""
-        first = bisect_left(self.spans, span.start_s - within_s, key=_end)
-        return first < len(self.spans) and self.spans[first].start_s <= span.end_s + within_s
+        first = bisect_left(self._ends, span.start_s - within_s)
+        return first < len(self.spans) and self._starts[first] <= span.end_s + within_s
 
     def gap_around(self, time_s: float, night_s: float) -> float:
         """From the last end before a time to the first start after it, or the night's edges."""
-        after = bisect_right(self.spans, time_s, key=_start)
-        begin_s = self.spans[after - 1].end_s if after else 0.0
-        end_s = self.spans[after].start_s if after < len(self.spans) else night_s
+        after = bisect_right(self._starts, time_s)
+        begin_s = self._ends[after - 1] if after else 0.0
+        end_s = self._starts[after] if after < len(self.spans) else night_s
         return end_s - begin_s
-
-
-def _start(span: Span) -> float:
-    return span.start_s
-
-
-def _middle(span: Span) -> float:
-    return (span.start_s + span.end_s) / 2
-
-
-def _end(span: Span) -> float:
-    return span.end_s
 
 
 class Night:
@@ -180,6 +171,7 @@ class Night:
         # Caches that end with this night; `@cache` on the methods would outlive it.
         self._occurrences = cache(self._find_occurrences)
         self._apart = cache(self._find_apart)
+        self._epochs_where = cache(self._count_epochs)
         self._in_window = cache(self._observe)
 
     def events(self, kind: Phenomenon) -> Sequence[Event]:
@@ -229,7 +221,7 @@ class Night:
         if isinstance(quantity, MeasureQuantity):
             return self._measure(name, quantity, at)
         if isinstance(quantity, EpochsQuantity):
-            return self._epochs_where(name, quantity)
+            return self._epochs_where(quantity, self._all_it_can_be(name))
         for kind in phenomena_of(self._quantities, name):
             reason = self.evidence.epochs[at].not_assessable.get(kind)
             if reason is not None:
@@ -238,13 +230,7 @@ class Night:
         if isinstance(quantity, CountQuantity):
             return self._count(quantity, span, at)
         if isinstance(quantity, ShareQuantity):
-            joined = (tuple(quantity.share), quantity.joined_within_s)
-            return _thrice(
-                lambda each: (
-                    self._occurrences(joined[0], each, joined[1]).seconds(span)
-                    / (span.end_s - span.start_s)
-                )
-            )
+            return _thrice(lambda each: self._share(quantity, span, each))
         return _thrice(lambda each: self._gap(quantity, span, each))
 
     def _measure(self, name: str, quantity: MeasureQuantity, at: int) -> Observed:
@@ -255,8 +241,8 @@ class Night:
             return Observed.unknown(self._all_it_can_be(name), reason or f"{name} was not measured")
         return Observed.of(_number(measure.value), _number(measure.low), _number(measure.high))
 
-    def _epochs_where(self, name: str, quantity: EpochsQuantity) -> Observed:
-        """Over the epochs where it was measured, if those are at least half."""
+    def _count_epochs(self, quantity: EpochsQuantity, possible: tuple[Value, ...]) -> Observed:
+        """Over the epochs where the measure was taken, if those are at least half."""
         seen = [
             self._in_window(quantity.epochs_where, Window.WHOLE, at)
             for at in range(self.evidence.n_epochs)
@@ -264,7 +250,7 @@ class Night:
         known = [each for each in seen if each.value is not None]
         if 2 * len(known) < len(seen):
             reason = next(each.reason for each in seen if each.value is None)
-            return Observed.unknown(self._all_it_can_be(name), reason)
+            return Observed.unknown(possible, reason)
         least = quantity.reaches.value
         return Observed.of(
             float(sum(_reaches(each.value, least) for each in known)),
@@ -282,12 +268,16 @@ class Night:
             return Observed.of(every, 0.0, reason=reason if every else "")
         return _thrice(lambda each: float(self._apart(kind, apart, each).within(span)))
 
+    def _share(self, quantity: ShareQuantity, span: Span, certainty: Certainty) -> float:
+        found = self._occurrences(quantity.share, certainty, quantity.joined_within_s)
+        return found.seconds(span) / (span.end_s - span.start_s)
+
     def _gap(self, quantity: GapQuantity, span: Span, certainty: Certainty) -> float:
         """0 where one lies inside; else from the one before to the one after."""
-        found = self._occurrences(tuple(quantity.gap_between), certainty)
+        found = self._occurrences(quantity.gap_between, certainty)
         if found.within(span):
             return 0.0
-        return found.gap_around(_middle(span), self.evidence.n_epochs * EPOCH_S)
+        return found.gap_around((span.start_s + span.end_s) / 2, self.evidence.n_epochs * EPOCH_S)
 
     def _find_occurrences(
         self, kinds: tuple[Phenomenon, ...], certainty: Certainty, joined_within_s: float = 0.0
@@ -306,15 +296,13 @@ class Night:
                 spans.append(Span(last.start_s, max(last.end_s, event.end_s)))
             else:
                 spans.append(Span(event.start_s, event.end_s))
-        return Occurrences(tuple(spans))
+        return Occurrences(spans)
 
     def _find_apart(self, kind: Phenomenon, apart: Apart, certainty: Certainty) -> Occurrences:
         """Those that nothing of the other phenomenon lies beside."""
         others = self._occurrences((apart.phenomenon,), certainty.opposite)
         found = self._occurrences((kind,), certainty)
-        return Occurrences(
-            tuple(span for span in found.spans if not others.near(span, apart.within_s))
-        )
+        return Occurrences(s for s in found.spans if not others.near(s, apart.within_s))
 
 
 def phenomena_of(quantities: Mapping[str, Quantity], name: str) -> Sequence[Phenomenon]:

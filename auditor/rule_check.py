@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, lru_cache
 
 from auditor import kleene
 from auditor.conditions import Leaf
@@ -47,6 +47,8 @@ class RuleChecker:
         self.night = night
         self._rules = {rule.id: rule for rule in rulebook.rules}
         self.check = cache(self._check)
+        # Most epochs ask a leaf the same: no spindle here, none there.
+        self._leaf = cache(Leaf.finding)
 
     def checks(self, index: int) -> Iterator[RuleCheck]:
         """Every rule in one epoch, in the book's order."""
@@ -84,7 +86,8 @@ class RuleChecker:
 
     def _evaluate(self, condition: Condition, index: int) -> tuple[Verdict, list[ConditionFinding]]:
         if isinstance(condition, Leaf):
-            finding = condition.check(partial(self.night.observe, index=index))
+            observed = tuple(self.night.observe(each, index) for each in condition.references)
+            finding = self._leaf(condition, observed)
             return finding.verdict, [finding]
         if isinstance(condition, RuleHolds):
             finding = self._other_rule(condition, index)
@@ -101,7 +104,7 @@ class RuleChecker:
         checks = [self.check(condition.rule, at) for at in self._run(run, index)]
         verdict = kleene.disjunction(check.verdict for check in checks)
         return ConditionFinding(
-            id=condition.rule if run is None else f"{condition.rule} in this run of {run}",
+            id=condition.id,
             measured=verdict.value,
             threshold=Verdict.SUPPORTED.value,
             unit="",
@@ -122,6 +125,7 @@ class RuleChecker:
         return range(first, last + 1)
 
 
+@lru_cache(maxsize=1024)
 def _denied(finding: ConditionFinding) -> ConditionFinding:
     """A condition that must not hold."""
     if finding.threshold == Verdict.SUPPORTED.value:

@@ -81,6 +81,7 @@ class NotDocument(Document):
 class RuleHoldsDocument(Document):
     """Another rule holds in this epoch, or somewhere in the unbroken run of a stage around it."""
 
+    id: Name | None = None
     rule: RuleId
     in_run_of: ScoredStage | None = None
 
@@ -230,7 +231,7 @@ class ShareQuantity(Document):
 
     says: str
     unit: Literal["1"] = "1"
-    share: list[Phenomenon] = Field(min_length=1)
+    share: tuple[Phenomenon, ...] = Field(min_length=1)
     joined_within_s: float = Field(
         default=0.0, ge=0.0, description="a shorter pause between two events is part of them"
     )
@@ -250,7 +251,7 @@ class GapQuantity(Document):
 
     says: str
     unit: Literal["s"] = "s"
-    gap_between: list[Phenomenon] = Field(min_length=1)
+    gap_between: tuple[Phenomenon, ...] = Field(min_length=1)
 
 
 def _quantity_kind(value: Any) -> str:

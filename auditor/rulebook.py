@@ -65,10 +65,17 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class RuleHolds:
-    """A rule holds in this epoch, or somewhere in the unbroken run of a stage around it."""
+    """A rule holds in this epoch, or somewhere in the unbroken run of a stage around it.
 
+    Attributes:
+        id: the condition's name in findings.
+        rule: the other rule.
+        in_run_of: the stage; None for this epoch alone.
+    """
+
+    id: str
     rule: str
-    in_run_of: Stage | None = None
+    in_run_of: Stage | None
 
 
 Condition: TypeAlias = AtLeast | Not | RuleHolds | Leaf
@@ -119,13 +126,26 @@ class Rule:
     file: str
 
     @property
-    def leaves(self) -> tuple[Leaf, ...]:
-        """Its comparisons, in the order in which they are written."""
+    def conditions(self) -> tuple[Leaf | RuleHolds, ...]:
+        """What it asks for, in the order in which it is written."""
         return tuple(
             part
             for outcome in self.outcomes
             for part in walk(outcome.holds_when)
-            if isinstance(part, Leaf)
+            if isinstance(part, Leaf | RuleHolds)
+        )
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Its comparisons alone."""
+        return tuple(part for part in self.conditions if isinstance(part, Leaf))
+
+    @property
+    def follows_on(self) -> bool:
+        """Whether it goes on from the stage of the epoch before."""
+        return any(
+            leaf.id == self.continues and any(each.offset < 0 for each in leaf.references)
+            for leaf in self.leaves
         )
 
 
@@ -259,7 +279,7 @@ def _read_rule(file: YamlFile, rule_id: str, path: str, scope: Scope) -> Rule:
         known_limits=tuple(document.known_limits),
         file=path,
     )
-    if rule.continues is not None and rule.continues not in {leaf.id for leaf in rule.leaves}:
+    if rule.continues is not None and rule.continues not in {each.id for each in rule.conditions}:
         raise file.refused(
             ("continues",), f"there is no condition {rule.continues}", "name one of this rule"
         )
@@ -274,7 +294,9 @@ def _compile(
         return Not(_compile(document.not_, scope, file, (*place, "not")))
     if isinstance(document, RuleHoldsDocument):
         run = document.in_run_of
-        return RuleHolds(document.rule, None if run is None else Stage(run))
+        return RuleHolds(
+            document.id or document.rule, document.rule, None if run is None else Stage(run)
+        )
     if isinstance(document, AllDocument | AnyDocument | AtLeastDocument):
         key, n, parts = _parts(document)
         return AtLeast(
@@ -300,12 +322,7 @@ def _parts(
 def _refuse_bad_references(file: YamlFile, rules: tuple[Rule, ...]) -> None:
     """Rules may lean on one another, but only on those that exist, and never in a circle."""
     leans_on = {
-        rule.id: {
-            part.rule
-            for outcome in rule.outcomes
-            for part in walk(outcome.holds_when)
-            if isinstance(part, RuleHolds)
-        }
+        rule.id: {each.rule for each in rule.conditions if isinstance(each, RuleHolds)}
         for rule in rules
     }
     for rule_id, others in leans_on.items():
