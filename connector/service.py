@@ -20,6 +20,7 @@ from connector.steps import EhrSteps
 from connector.store import Store, utc_now
 from connector.trigger import ensure_subscription
 from connector.workflow import Watch, Worker
+from staging.montage import load_channel_names
 from staging.stager import make_stager
 
 
@@ -47,17 +48,18 @@ def service(settings: Settings, watch: Watch = lambda _moment: None) -> Iterator
         watch: told of each moment of each study, on other threads.
 
     Raises:
-        SettingsRefused: the database cannot be opened.
+        SettingsRefused: the database cannot be opened, or the file of channel names not read.
         UsageError: the stager cannot be made.
         ServerFailed: the EHR does not take our Subscription, or the port is taken.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
     stager = make_stager(settings.stager, settings.model)
+    names = load_channel_names(settings.channels) if settings.channels else None
     secret = _webhook_secret(settings)
     store = Store.open(settings.store_url)
     try:
         with FhirClient(settings.fhir_url, _auth(settings)) as ehr:
-            steps = EhrSteps(ehr, store, stager, settings.data / "studies", utc_now)
+            steps = EhrSteps(ehr, store, stager, settings.data / "studies", utc_now, names)
             with (
                 Worker(store, settings.store_url, steps, watch) as worker,
                 serve(

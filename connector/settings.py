@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     )
     data: Path = Field(
         default_factory=lambda: Path.home() / ".somnoaudit",
-        description="Folder for the database and for recordings while they are worked on.",
+        description="Folder for the database and for the recordings.",
     )
     database_url: SecretStr | None = Field(
         default=None,
@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     )
     stager: str = Field(default="yasa", description="Who stages; see somnoaudit score --help.")
     model: str | None = Field(default=None, description="The model that the stager uses.")
+    channels: Path | None = Field(
+        default=None, description="A YAML file of the hospital's own channel names."
+    )
     host: str = Field(default="127.0.0.1", description="Address that the service listens on.")
     port: int = Field(
         default=8350, ge=0, le=65535, description="Port that the service listens on; 0 is any."

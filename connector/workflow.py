@@ -137,8 +137,17 @@ class _StudyFailed(Exception):
     """Leaves the way of a study early; the store holds the reason."""
 
 
+class _Stopped(BaseException):
+    """Ends a step without an outcome, so that it runs again when a worker is next started.
+
+    No ``Exception``: of those DBOS would remember that the study ended in one.
+    """
+
+
 class Worker:
     """Runs studies in this process while the context lasts; there is one worker a process.
+
+    A study that is under way when the context ends goes on with the next worker.
 
     Args:
         store: where studies and their audits are kept.
@@ -154,6 +163,7 @@ class Worker:
         self._url = url
         self._steps = steps
         self._watch = watch
+        self._stopped = False
 
     def __enter__(self) -> Self:
         global _running
@@ -175,6 +185,7 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         global _running
+        self._stopped = True
         DBOS.destroy()
         _running = None
 
@@ -220,6 +231,7 @@ class Worker:
 
     def score(self, study_id: str, study: Json) -> _Outcome:
         def progress(work: str, share: float) -> None:
+            self._check_that_it_runs()
             self._watch(Moment(study_id, State.SCORING, work, share))
 
         return self._attempt(
@@ -236,20 +248,32 @@ class Worker:
         return self._attempt(study_id, State.REPORTING, work)
 
     def _attempt(self, study_id: str, state: State, work: Callable[[], Any]) -> _Outcome:
+        self._check_that_it_runs()
         self._store.advance(study_id, state)
         self._watch(Moment(study_id, state))
         try:
-            return {"failed": False, "result": work()}
+            result = work()
         except SomnoauditError as error:
-            reason = str(error)
+            return self._failed(study_id, str(error))
         except Exception as error:
             # A defect of ours ends this study and not the service. Its message may quote a
             # patient's data: only its kind and where it arose are told.
-            reason = f"somnoaudit has a defect ({type(error).__name__}); its log says where"
+            self._check_that_it_runs()
             log.error("study %s, %s: %s", study_id, state.value, _where(error))
+            kind = type(error).__name__
+            return self._failed(study_id, f"somnoaudit has a defect ({kind}); its log says where")
+        self._check_that_it_runs()
+        return {"failed": False, "result": result}
+
+    def _failed(self, study_id: str, reason: str) -> _Outcome:
+        self._check_that_it_runs()
         self._store.fail(study_id, reason)
         self._watch(Moment(study_id, State.FAILED))
         return {"failed": True, "result": None}
+
+    def _check_that_it_runs(self) -> None:
+        if self._stopped:
+            raise _Stopped
 
 
 _running: Worker | None = None

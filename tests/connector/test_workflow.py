@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -152,7 +153,37 @@ def test_a_defect_ends_its_study_alone_and_tells_nothing_of_the_patient(
     assert b"Jane" not in (tmp_path / "somnoaudit.db").read_bytes()
 
 
-PLACES = [f"{step}:{place}" for step in ("pull", "score", "report") for place in ("start", "end")]
+def test_a_study_under_way_when_the_service_stops_goes_on_later(
+    store: Store, url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class PatientSteps(FolderSteps):
+        def score(self, study_id: str, study: Json, progress: Progress) -> None:
+            assert study["study"] == study_id
+            while True:
+                progress("stage", 0.1)
+
+    scoring = threading.Event()
+
+    def watch(moment: Moment) -> None:
+        if moment.work:
+            scoring.set()
+
+    with Worker(store, url, PatientSteps(tmp_path), watch) as worker:
+        worker.submit(STUDY)
+        assert scoring.wait(30)
+    stopped = store.study("s1")
+    assert stopped is not None
+    assert stopped.state is State.SCORING
+    with Worker(store, url, FolderSteps(tmp_path)) as worker:
+        study = worker.wait("s1", patience_s=30)
+    assert study.state is State.REPORTED
+    assert FolderSteps(tmp_path).log().count("pull:start") == 1
+    assert capfd.readouterr() == ("", "")
+
+
+PLACES = ["find:start"] + [
+    f"{step}:{place}" for step in ("pull", "score", "report") for place in ("start", "end")
+]
 
 
 @pytest.fixture(scope="module")
