@@ -7,15 +7,12 @@ frequency is alpha's rather than a spindle's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from auditor.evidence.base import (
-    WORKING_RATE_HZ,
+    STEPS_HZ,
     Candidates,
     Earlier,
-    Floats,
     Mask,
     Measured,
     Signal,
@@ -23,9 +20,6 @@ from auditor.evidence.base import (
     Spans,
     logistic,
     measures_of,
-    moving_density,
-    moving_frequency_hz,
-    moving_mean,
     share_of_epochs,
 )
 from auditor.evidence.thresholds import thresholds
@@ -39,7 +33,10 @@ _SEARCHED = {Role.OCCIPITAL: 0.0, Role.CENTRAL: -0.7}
 _BELOW_HZ = (4.0, 7.0)
 _ABOVE_HZ = (15.0, 22.0)
 _SLOWER_HZ = (1.0, 7.0)
-_WINDOW_S = 0.8
+_COMPETING_HZ = (7.0, 17.0)
+"""Wide enough that alpha and spindles compete within it: the frequency found in one's own band
+would always be one's own."""
+_SMOOTHED_S = 0.5
 _PEAKS_BY = 4.0
 """Power density over that of the flanks: at even odds, in log-odds two for each factor e."""
 _OUTWEIGHS_BY = 0.8
@@ -49,7 +46,7 @@ _VISIBLE_UV = 7.0
 _FASTEST_USUAL_HZ = 11.4
 """Above it lie spindles too, and each tenth of a hertz makes alpha less likely."""
 _TINY = 1e-3
-_CANDIDATE = 0.15
+_CANDIDATE_SCORE = -1.5
 _SHORTEST_S, _USUAL_S, _LONG_S = 0.5, 1.2, 3.0
 """Some five waves make a train; the longer it is, the surer, up to three seconds. Sleep has
 bursts of a second at alpha's frequency that nobody calls alpha rhythm."""
@@ -64,63 +61,48 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     for role, signal in signals.channels(tuple(_SEARCHED)):
         if not signal.shows(_ABOVE_HZ[1]):
             continue
-        trains = Alpha.of(signal, _SEARCHED[role]).trains()
-        events += trains.events(Phenomenon.ALPHA_RHYTHM, signal.label)
+        found = trains(signal, _SEARCHED[role])
+        events += found.events(Phenomenon.ALPHA_RHYTHM, signal.label)
         if role is Role.OCCIPITAL:
             value, low, high = (
-                share_of_epochs(trains.filling(at_least, len(signal.samples)), signals.n_epochs)
+                share_of_epochs(found.filling(at_least, len(signal.samples)), signals.n_epochs)
                 for at_least in (0.5, limits.clearly_there, limits.clearly_not)
             )
             measures["alpha_fraction"] = measures_of(value, low, high, "1", signal.label)
     return Measured(signals.obstacles(Role.OCCIPITAL, _ABOVE_HZ[1]), tuple(events), measures)
 
 
-@dataclass(frozen=True, slots=True)
-class Alpha:
-    """How likely alpha is at each moment of one channel.
+def trains(signal: Signal, prior: float = 0.0) -> Candidates:
+    """Trains where alpha is likely in one channel, and the candidates between them."""
+    spectrum = signal.spectrum
+    power = spectrum.power(*BAND_HZ, _SMOOTHED_S)
+    envelope_uv = np.sqrt(2 * power)
+    flanks = np.sqrt(
+        spectrum.density(*_BELOW_HZ, _SMOOTHED_S) * spectrum.density(*_ABOVE_HZ, _SMOOTHED_S)
+    )
+    density = power / np.float32(BAND_HZ[1] - BAND_HZ[0])
+    slower = spectrum.power(*_SLOWER_HZ, _SMOOTHED_S)
+    frequency_hz = spectrum.peak_hz(*_COMPETING_HZ, _SMOOTHED_S)
+    score = (
+        2.0 * np.log((density + _TINY) / (flanks + _TINY) / _PEAKS_BY)
+        + 2.0 * np.log((power + _TINY) / (slower + _TINY) / _OUTWEIGHS_BY)
+        + 1.5 * np.log((envelope_uv + _TINY) / _VISIBLE_UV)
+        - 4.0 * np.maximum(frequency_hz - _FASTEST_USUAL_HZ, 0.0)
+        + prior
+    )
+    likely = _spans(score >= 0.0)
+    between = likely.spread(np.ones(len(likely)), len(score)) == 0
+    spans = likely.followed_by(_spans((score >= _CANDIDATE_SCORE) & between))
+    for_length = 1.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
+    return Candidates(
+        spans.start_s,
+        spans.end_s,
+        logistic(spans.mean(score) + for_length),
+        spans.mean(frequency_hz),
+        2 * spans.mean(envelope_uv),
+    )
 
-    Attributes:
-        probability, frequency_hz, envelope_uv: on the working grid, shape ``(n_samples,)``;
-            the envelope zero to peak.
-    """
 
-    probability: Floats
-    frequency_hz: Floats
-    envelope_uv: Floats
-
-    @classmethod
-    def of(cls, signal: Signal, prior: float = 0.0) -> Alpha:
-        oscillation = signal.analytic(*BAND_HZ)
-        power = moving_mean(np.square(np.abs(oscillation)), _WINDOW_S)
-        frequency_hz = moving_frequency_hz(signal, _WINDOW_S)
-        density = power / 2 / (BAND_HZ[1] - BAND_HZ[0])
-        flanks = np.sqrt(moving_density(signal, _BELOW_HZ) * moving_density(signal, _ABOVE_HZ))
-        slower = moving_mean(np.square(signal.band(*_SLOWER_HZ)), 1.0)
-        envelope_uv = np.sqrt(power)
-        score = (
-            2.0 * np.log((density + _TINY) / (flanks + _TINY) / _PEAKS_BY)
-            + 2.0 * np.log((power / 2 + _TINY) / (slower + _TINY) / _OUTWEIGHS_BY)
-            + 1.5 * np.log((envelope_uv + _TINY) / _VISIBLE_UV)
-            - 4.0 * np.maximum(frequency_hz - _FASTEST_USUAL_HZ, 0.0)
-            + prior
-        )
-        return cls(logistic(score).astype(np.float32), frequency_hz, envelope_uv)
-
-    def trains(self) -> Candidates:
-        """Trains where alpha is likely, and the candidates between them."""
-        likely = self._spans(0.5)
-        between = likely.spread(np.ones(len(likely)), len(self.probability)) == 0
-        spans = likely.followed_by(self._spans(_CANDIDATE, between))
-        mean = np.clip(spans.mean(self.probability), 1e-3, 1 - 1e-3)
-        for_length = 1.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
-        return Candidates(
-            spans.first / WORKING_RATE_HZ,
-            spans.past / WORKING_RATE_HZ,
-            logistic(np.log(mean / (1 - mean)) + for_length),
-            spans.mean(self.frequency_hz),
-            2 * spans.mean(self.envelope_uv),
-        )
-
-    def _spans(self, at_least: float, within: Mask | bool = True) -> Spans:
-        spans = Spans.of_mask((self.probability >= at_least) & within)
-        return spans.where(spans.duration_s >= _SHORTEST_S)
+def _spans(mask: Mask) -> Spans:
+    spans = Spans.of_mask(mask, STEPS_HZ)
+    return spans.where(spans.duration_s >= _SHORTEST_S)

@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 from scipy import signal as sp
 
 from auditor.vocabulary import (
@@ -52,7 +53,7 @@ _MARGIN_S = 1
 # ── working signals ───────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Signal:
     """One channel at the working rate.
 
@@ -68,6 +69,11 @@ class Signal:
     source_rate_hz: float
     samples: Floats = field(repr=False)
     recorded: Mask = field(repr=False)
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """How its power spreads over frequencies, ten times a second."""
+        return Spectrum.of(self.band(0.3, None))
 
     def band(self, low_hz: float | None, high_hz: float | None) -> Floats:
         """The samples within a band, without phase shift; None leaves that side open."""
@@ -279,7 +285,10 @@ def _analytic_kernel(low_hz: float, high_hz: float) -> npt.NDArray[np.complex64]
 
 def moving_mean(values: Floats, window_s: float) -> Floats:
     """Centred moving average over a window, ends continued by their own values."""
-    width = round(window_s * WORKING_RATE_HZ) | 1
+    return _averaged(values, round(window_s * WORKING_RATE_HZ) | 1)
+
+
+def _averaged(values: Floats, width: int) -> Floats:
     if not len(values):
         return values
     padded = np.pad(values, (width // 2 + 1, width // 2), mode="edge")
@@ -293,41 +302,130 @@ def runs(mask: Mask) -> tuple[Indices, Indices]:
     return edges[::2], edges[1::2]
 
 
+STEPS_HZ = 10
+_WINDOW_SAMPLES = WORKING_RATE_HZ
+_STEP_SAMPLES = WORKING_RATE_HZ // STEPS_HZ
+_FRAMES_AT_ONCE = 4096
+
+
 @dataclass(frozen=True, slots=True)
-class Spans:
-    """Stretches of the working grid, and statistics of samples over them.
+class Spectrum:
+    """Power by frequency at each tenth of a second, in Hann windows of one second.
 
     Attributes:
-        first, past: index of the first sample, and past the last one; shape ``(n,)``.
+        below: power below 0.5, 1.5, … 40.5 Hz in µV²; shape ``(41, n_steps)``. Step ``i`` is
+            that from ``i / 10`` to ``(i + 1) / 10`` s.
+    """
+
+    below: Floats
+
+    @classmethod
+    def of(cls, samples: Floats) -> Spectrum:
+        """The spectrum of samples at the working rate, whose mean is zero."""
+        n_steps = -(-len(samples) // _STEP_SAMPLES)
+        below = np.zeros((int(FASTEST_HZ) + 1, n_steps), dtype=np.float32)
+        window = np.hanning(_WINDOW_SAMPLES).astype(np.float32)
+        scale = np.float32(2.0 / (_WINDOW_SAMPLES * np.sum(window**2)))
+        frames = np.lib.stride_tricks.sliding_window_view(
+            np.pad(samples, ((_WINDOW_SAMPLES - _STEP_SAMPLES) // 2, _WINDOW_SAMPLES)),
+            _WINDOW_SAMPLES,
+        )[::_STEP_SAMPLES][:n_steps]
+        for start in range(0, n_steps, _FRAMES_AT_ONCE):
+            piece = slice(start, start + _FRAMES_AT_ONCE)
+            bins = fft.rfft(frames[piece] * window)[:, 1 : len(below)]
+            power = scale * (np.square(bins.real) + np.square(bins.imag))
+            below[1:, piece] = np.cumsum(power, axis=1).T
+        return cls(below)
+
+    def power(self, low_hz: float, high_hz: float, over_s: float = 0.0) -> Floats:
+        """Power of a band at each step, µV², averaged over a stretch of time."""
+        power = np.maximum(self._below(high_hz) - self._below(low_hz), 0.0)
+        return _averaged(power, round(over_s * STEPS_HZ) | 1) if over_s else power
+
+    def density(self, low_hz: float, high_hz: float, over_s: float = 0.0) -> Floats:
+        """Mean power density of a band at each step, µV²/Hz."""
+        return self.power(low_hz, high_hz, over_s) / np.float32(high_hz - low_hz)
+
+    def peak_hz(self, low_hz: float, high_hz: float, over_s: float = 0.0) -> Floats:
+        """The frequency that carries the band's power, the strongest weighing most."""
+        weighted: Floats = np.zeros(self.below.shape[1], dtype=np.float32)
+        total = np.full_like(weighted, 1e-9)
+        for frequency_hz in np.arange(np.ceil(low_hz), np.floor(high_hz) + 1):
+            power = self.power(frequency_hz - 0.5, frequency_hz + 0.5, over_s)
+            weight = np.square(power)
+            weighted += np.float32(frequency_hz) * weight
+            total += weight
+        return weighted / total
+
+    def _below(self, frequency_hz: float) -> Floats:
+        """Power below any frequency, a straight line between the known ones."""
+        at = float(np.clip(frequency_hz - 0.5, 0.0, len(self.below) - 1))
+        row, share = int(at), np.float32(at % 1)
+        below: Floats = self.below[row]
+        return below + share * (self.below[row + 1] - below) if share else below
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Stretches of a grid, and statistics of values over them.
+
+    Attributes:
+        first, past: index of the first value, and past the last one; shape ``(n,)``.
+        rate_hz: values per second: of the working signals, or of the spectrum's steps.
     """
 
     first: Indices
     past: Indices
+    rate_hz: int = WORKING_RATE_HZ
 
     @classmethod
-    def of_mask(cls, mask: Mask) -> Spans:
+    def of_mask(cls, mask: Mask, rate_hz: int = WORKING_RATE_HZ) -> Spans:
         """The runs of True."""
-        return cls(*runs(mask))
+        return cls(*runs(mask), rate_hz)
+
+    @property
+    def start_s(self) -> Doubles:
+        return self.first / self.rate_hz
+
+    @property
+    def end_s(self) -> Doubles:
+        return self.past / self.rate_hz
 
     def __len__(self) -> int:
         return len(self.first)
 
     @property
     def duration_s(self) -> Doubles:
-        return (self.past - self.first) / WORKING_RATE_HZ
+        return (self.past - self.first) / self.rate_hz
 
     def widened(self, by_s: float, n_samples: int) -> Spans:
-        by = round(by_s * WORKING_RATE_HZ)
-        return Spans(np.maximum(self.first - by, 0), np.minimum(self.past + by, n_samples))
+        by = round(by_s * self.rate_hz)
+        return replace(
+            self,
+            first=np.maximum(self.first - by, 0),
+            past=np.minimum(self.past + by, n_samples),
+        )
+
+    def in_steps(self) -> Spans:
+        """The same stretches of working samples as steps of the spectrum, one at the least."""
+        first = self.first // _STEP_SAMPLES
+        past = np.maximum(-(-self.past // _STEP_SAMPLES), first + 1)
+        return Spans(first, past, STEPS_HZ)
+
+    def in_samples(self, n_samples: int) -> Spans:
+        """The same stretches of steps as working samples, of which there are so many."""
+        past = np.minimum(self.past * _STEP_SAMPLES, n_samples)
+        return Spans(self.first * _STEP_SAMPLES, past)
 
     def followed_by(self, other: Spans) -> Spans:
         """Both together, in order of time."""
         first = np.concatenate((self.first, other.first))
         order = np.argsort(first, kind="stable")
-        return Spans(first[order], np.concatenate((self.past, other.past))[order])
+        past = np.concatenate((self.past, other.past))
+        return replace(self, first=first[order], past=past[order])
 
     def where(self, keep: Mask | Indices) -> Spans:
-        return Spans(self.first[keep], self.past[keep])
+        return replace(self, first=self.first[keep], past=self.past[keep])
 
     def mean(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The mean over each stretch, complex for complex values."""
@@ -375,55 +473,26 @@ def first_true(mask: Mask) -> Indices:
     return first
 
 
-def moving_density(signal: Signal, band_hz: tuple[float, float], window_s: float = 1.0) -> Floats:
-    """Mean power density of a band around each sample, µV²/Hz."""
-    power = moving_mean(np.square(signal.band(*band_hz)), window_s)
-    return power / np.float32(band_hz[1] - band_hz[0])
-
-
-RHYTHM_BAND_HZ = (7.0, 18.0)
-"""Wide enough that alpha and spindles compete within it: the frequency found in one's own band
-would always be one's own."""
-
-
-def _turning(signal: Signal) -> npt.NDArray[np.complex64]:
-    """From sample to sample, by how much the rhythm turned (its angle) and how strong it is."""
-    rhythm = signal.analytic(*RHYTHM_BAND_HZ)
-    turning = np.zeros_like(rhythm)
-    turning[1:] = rhythm[1:] * np.conj(rhythm[:-1])
-    return turning
-
-
-def moving_frequency_hz(signal: Signal, window_s: float) -> Floats:
-    """The mean frequency of alpha and sigma band around each sample, weighted by power."""
-    turning = _turning(signal)
-    along, across = (moving_mean(part, window_s) for part in (turning.real, turning.imag))
-    return np.arctan2(across, along) * np.float32(WORKING_RATE_HZ / (2 * np.pi))
-
-
-def mean_frequency_hz(signal: Signal, spans: Spans) -> Doubles:
-    """The same over each stretch."""
-    angle: Doubles = np.angle(spans.mean(_turning(signal)))
-    return angle * WORKING_RATE_HZ / (2 * np.pi)
-
-
-def share_of_epochs(mask: Mask, n_epochs: int) -> Doubles:
-    """For each epoch, the share of its working samples that are True; shape ``(n_epochs,)``."""
-    whole = np.zeros(n_epochs * EPOCH_SAMPLES, dtype=np.bool_)
+def share_of_epochs(mask: Mask, n_epochs: int, rate_hz: int = WORKING_RATE_HZ) -> Doubles:
+    """For each epoch, the share of its values that are True; shape ``(n_epochs,)``."""
+    per_epoch = int(EPOCH_S * rate_hz)
+    whole = np.zeros(n_epochs * per_epoch, dtype=np.bool_)
     kept = mask[: len(whole)]
     whole[: len(kept)] = kept
-    shares: Doubles = whole.reshape(n_epochs, EPOCH_SAMPLES).mean(axis=1)
+    shares: Doubles = whole.reshape(n_epochs, per_epoch).mean(axis=1)
     return shares
 
 
-def mask_of(start_s: Doubles, end_s: Doubles, n_samples: int) -> Mask:
-    """True within any of these spans, on the working grid."""
-    steps = np.zeros(n_samples + 1, dtype=np.int32)
-    begin = np.clip(np.round(start_s * WORKING_RATE_HZ), 0, n_samples).astype(np.intp)
-    end = np.clip(np.round(end_s * WORKING_RATE_HZ), 0, n_samples).astype(np.intp)
-    np.add.at(steps, begin, 1)
-    np.add.at(steps, end, -1)
-    return np.cumsum(steps[:-1]) > 0
+def mask_of(
+    start_s: Doubles, end_s: Doubles, n_values: int, rate_hz: int = WORKING_RATE_HZ
+) -> Mask:
+    """True within any of these spans, on a grid of so many values."""
+    changes = np.zeros(n_values + 1, dtype=np.int32)
+    begin = np.clip(np.round(start_s * rate_hz), 0, n_values).astype(np.intp)
+    end = np.clip(np.round(end_s * rate_hz), 0, n_values).astype(np.intp)
+    np.add.at(changes, begin, 1)
+    np.add.at(changes, end, -1)
+    return np.cumsum(changes[:-1]) > 0
 
 
 def logistic(score: Doubles) -> Doubles:

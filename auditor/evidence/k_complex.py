@@ -28,8 +28,6 @@ from auditor.evidence.base import (
     Spans,
     first_true,
     logistic,
-    mask_of,
-    moving_mean,
     rms_beside,
 )
 from auditor.evidence.lobes import HEIGHT_BAND_HZ, Lobes
@@ -62,58 +60,93 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     """K complexes in each EEG channel."""
     del earlier
     searched = [
-        (role, signal)
+        (role, signal, Waves.of(signal))
         for role, signal in signals.channels(tuple(_SEARCHED))
         if signal.shows(_MUSCLE_HZ[1])
     ]
-    upright = [candidates(signal, 1, _SEARCHED[role]) for role, signal in searched]
-    upside_down = [candidates(signal, -1, _SEARCHED[role]) for role, signal in searched]
-    chosen = upside_down if _reversed(upright, upside_down) else upright
+    polarity = _polarity([waves for _, _, waves in searched])
     events = [
         event
-        for (_, signal), found in zip(searched, chosen, strict=True)
-        for event in found.events(Phenomenon.K_COMPLEX, signal.label)
+        for role, signal, waves in searched
+        for event in waves.candidates(polarity, _SEARCHED[role]).events(
+            Phenomenon.K_COMPLEX, signal.label
+        )
     ]
     return Measured(signals.obstacles_everywhere(EEG_ROLES, _MUSCLE_HZ[1]), tuple(events))
 
 
-def _reversed(upright: Sequence[Candidates], upside_down: Sequence[Candidates]) -> bool:
-    """Whether the recording's polarity is the reverse of AASM's."""
-    sure_upright, sure_upside_down = (
-        sum(float(found.probability[found.probability >= 0.5].sum()) for found in channels)
-        for channels in (upright, upside_down)
+def _polarity(channels: Sequence[Waves]) -> int:
+    """1 where negative is first as AASM has it, −1 where the recording is the reverse."""
+    upright, upside_down = (
+        sum(float(p[p >= 0.5].sum()) for p in (w.candidates(sign).probability for w in channels))
+        for sign in (1, -1)
     )
-    return sure_upside_down > 2 * sure_upright + _MORE_UPSIDE_DOWN
+    return -1 if upside_down > 2 * upright + _MORE_UPSIDE_DOWN else 1
 
 
-def candidates(signal: Signal, polarity: int, prior: float = 0.0) -> Candidates:
-    """Every large wave of this polarity (1: first negative) in one channel."""
-    lobes = Lobes.of(signal)
-    heights = polarity * lobes.height_uv
-    swing = np.abs(np.diff(heights))
-    at = np.flatnonzero((heights[:-1] < 0) & (swing >= _LEAST_UV))
-    if not len(at):
-        return Candidates.none()
-    values = polarity * signal.band(*HEIGHT_BAND_HZ)
-    turn = np.round(lobes.end_s[at] * WORKING_RATE_HZ).astype(np.intp)
-    shape = Shape.of(values, turn)
-    score = _score(
-        shape,
-        amplitude_uv=swing[at],
-        background_uv=rms_beside(np.square(values), turn, _BACKGROUND_S, _OWN_S),
-        nearby_uv=_neighbours(swing, at),
-        slow_share=_slow_share(lobes, swing, len(values))[np.minimum(turn, len(values) - 1)],
-        muscle_uv=Spans(turn, turn + 1)
-        .widened(_MUSCLE_WINDOW_S / 2, len(values))
-        .rms(signal.band(*_MUSCLE_HZ)),
-    )
-    return Candidates(
-        shape.first / WORKING_RATE_HZ,
-        shape.past / WORKING_RATE_HZ,
-        logistic(score + prior),
-        np.full(len(at), np.nan),
-        swing[at],
-    )
+@dataclass(frozen=True, slots=True)
+class Waves:
+    """The large waves of one channel, and what surrounds them; shape of arrays ``(n_waves,)``.
+
+    Attributes:
+        values: the channel as far as K complexes show in it.
+        turn: where each wave passes from its first lobe to its second, on the working grid.
+        sign: 1 where its first lobe is negative, −1 where it is positive.
+        amplitude_uv: peak to peak.
+        background_uv: root mean square beside it.
+        nearby_uv: the third largest swing near it: large in a train, small beside one wave.
+        slow_share: share of the half minute around it that slow waves fill.
+        muscle_uv: root mean square of fast activity around it.
+    """
+
+    values: Floats
+    turn: Indices
+    sign: Indices
+    amplitude_uv: Doubles
+    background_uv: Doubles
+    nearby_uv: Doubles
+    slow_share: Doubles
+    muscle_uv: Doubles
+
+    @classmethod
+    def of(cls, signal: Signal) -> Waves:
+        lobes = Lobes.of(signal)
+        swing = np.abs(np.diff(lobes.height_uv))
+        at = np.flatnonzero(swing >= _LEAST_UV)
+        values = signal.band(*HEIGHT_BAND_HZ)
+        turn = np.round(lobes.end_s[at] * WORKING_RATE_HZ).astype(np.intp)
+        turn = np.minimum(turn, len(values) - 1)
+        around = Spans(turn, turn + 1).widened(_MUSCLE_WINDOW_S / 2, len(values)).in_steps()
+        return cls(
+            values,
+            turn,
+            np.where(lobes.height_uv[at] < 0, 1, -1),
+            swing[at],
+            rms_beside(np.square(values), turn, _BACKGROUND_S, _OWN_S),
+            _neighbours(swing, at),
+            _slow_share(lobes, swing, at),
+            np.sqrt(around.mean(signal.spectrum.power(*_MUSCLE_HZ))),
+        )
+
+    def candidates(self, polarity: int, prior: float = 0.0) -> Candidates:
+        """Those of this polarity, with how like a K complex each is."""
+        kept = np.flatnonzero(self.sign == polarity)
+        shape = Shape.of(polarity * self.values, self.turn[kept])
+        score = _score(
+            shape,
+            amplitude_uv=self.amplitude_uv[kept],
+            background_uv=self.background_uv[kept],
+            nearby_uv=self.nearby_uv[kept],
+            slow_share=self.slow_share[kept],
+            muscle_uv=self.muscle_uv[kept],
+        )
+        return Candidates(
+            shape.first / WORKING_RATE_HZ,
+            shape.past / WORKING_RATE_HZ,
+            logistic(score + prior),
+            np.full(len(kept), np.nan),
+            self.amplitude_uv[kept],
+        )
 
 
 def _neighbours(swing: Doubles, at: Indices) -> Doubles:
@@ -128,11 +161,15 @@ def _neighbours(swing: Doubles, at: Indices) -> Doubles:
     return third
 
 
-def _slow_share(lobes: Lobes, swing: Doubles, n_samples: int) -> Floats:
-    """Share of the half minute around each moment that slow waves fill."""
+def _slow_share(lobes: Lobes, swing: Doubles, at: Indices) -> Doubles:
+    """Share of the half minute around each swing that slow waves fill."""
     large = swing >= SMALLEST_UV
-    filled = mask_of(lobes.start_s[:-1][large], lobes.end_s[1:][large], n_samples)
-    return moving_mean(filled.astype(np.float32), EPOCH_S)
+    filled_s = np.concatenate(([0.0], np.cumsum(np.where(large, np.diff(lobes.end_s), 0.0))))
+    middle_s = lobes.end_s[:-1]
+    first = np.searchsorted(middle_s, middle_s[at] - EPOCH_S / 2)
+    past = np.searchsorted(middle_s, middle_s[at] + EPOCH_S / 2)
+    share: Doubles = (filled_s[past] - filled_s[first]) / EPOCH_S
+    return share
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +226,7 @@ def _score(
     amplitude_uv: Doubles,
     background_uv: Doubles,
     nearby_uv: Doubles,
-    slow_share: Floats,
+    slow_share: Doubles,
     muscle_uv: Doubles,
 ) -> Doubles:
     """How like a K complex, in log-odds: large, alone, of the right length, and sharp at first.

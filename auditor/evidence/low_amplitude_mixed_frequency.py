@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from auditor.evidence.base import (
+    STEPS_HZ,
     Earlier,
     Floats,
     Mask,
@@ -21,7 +22,6 @@ from auditor.evidence.base import (
     logistic,
     mask_of,
     measures_of,
-    moving_mean,
     share_of_epochs,
 )
 from auditor.evidence.thresholds import thresholds
@@ -33,7 +33,7 @@ LARGEST_UV = 50.0
 _WHOLE_HZ = (0.5, 35.0)
 _MIXED_HZ = (2.0, 8.0)
 _FAST_HZ = (16.0, 30.0)
-_WINDOW_S = 2.0
+_SMOOTHED_S = 2.0
 _PEAK_TO_PEAK_PER_RMS = 4.5
 """Of irregular activity within two seconds."""
 _MIXED_TO_FAST = 1.3
@@ -54,7 +54,7 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     limits = thresholds(Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY)
     probability = _probability(signal)
     value, low, high = (
-        share_of_epochs((probability >= at_least) & ~excluded, signals.n_epochs)
+        share_of_epochs((probability >= at_least) & ~excluded, signals.n_epochs, STEPS_HZ)
         for at_least, excluded in (
             (0.5, _excluded(earlier, lambda _: 0.5, len(probability))),
             (limits.clearly_there, _excluded(earlier, _clearly_not, len(probability))),
@@ -72,9 +72,9 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
 
 
 def _probability(signal: Signal) -> Floats:
-    """How likely the trace is low and mixed at each moment of the working grid."""
+    """How likely the trace is low and mixed at each step of the spectrum."""
     whole, mixed, fast = (
-        np.sqrt(moving_mean(np.square(signal.band(*band)), _WINDOW_S)) + 1e-3
+        np.sqrt(signal.spectrum.power(*band, _SMOOTHED_S)) + 1e-3
         for band in (_WHOLE_HZ, _MIXED_HZ, _FAST_HZ)
     )
     score = 5.0 * np.log(LARGEST_UV / (_PEAK_TO_PEAK_PER_RMS * whole))
@@ -82,7 +82,7 @@ def _probability(signal: Signal) -> Floats:
     return logistic(score).astype(np.float32)
 
 
-def _excluded(earlier: Earlier, at_least: Callable[[Phenomenon], float], n_samples: int) -> Mask:
+def _excluded(earlier: Earlier, at_least: Callable[[Phenomenon], float], n_steps: int) -> Mask:
     """Where alpha or slow waves of at least these probabilities were found."""
     spans = np.array(
         [
@@ -92,7 +92,7 @@ def _excluded(earlier: Earlier, at_least: Callable[[Phenomenon], float], n_sampl
             if event.probability >= at_least(phenomenon)
         ]
     ).reshape(-1, 2)
-    return mask_of(spans[:, 0], spans[:, 1], n_samples)
+    return mask_of(spans[:, 0], spans[:, 1], n_steps, STEPS_HZ)
 
 
 def _clearly_there(phenomenon: Phenomenon) -> float:

@@ -26,7 +26,6 @@ from auditor.evidence.base import (
     Signals,
     Spans,
     logistic,
-    mean_frequency_hz,
     moving_mean,
 )
 from auditor.vocabulary import EEG_ROLES, Phenomenon, Role
@@ -40,6 +39,8 @@ _SEARCHED = {Role.CENTRAL: 0.0, Role.FRONTAL: 0.0, Role.OCCIPITAL: -0.5}
 _BELOW_HZ = (6.0, 10.0)
 _ABOVE_HZ = (17.5, 25.0)
 _SLOW_HZ = (0.5, 4.0)
+_COMPETING_HZ = (7.0, 17.0)
+"""Alpha and spindles compete for the peak within it."""
 _BACKGROUND_S = 20.0
 _BACKGROUND_PERCENTILE = 40
 _RISE = 1.3
@@ -73,21 +74,26 @@ def candidates(signal: Signal, prior: float = 0.0) -> Candidates:
     spans = _waxings(envelope, background)
 
     amplitude = spans.maximum(envelope).astype(np.float64)
-    frequency_hz = mean_frequency_hz(signal, spans)
-    around = spans.widened(0.25, len(envelope))
-    rms = np.sqrt(spans.mean(power) / 2)
+    steps = spans.widened(0.2, len(envelope)).in_steps()
+    spectrum = signal.spectrum
+    power_uv2 = spans.mean(power) / 2
+    below, above, slow = (
+        power_uv2 / np.maximum(steps.mean(spectrum.power(*band)), 0.01)
+        for band in (_BELOW_HZ, _ABOVE_HZ, _SLOW_HZ)
+    )
+    frequency_hz = spans.in_steps().mean(spectrum.peak_hz(*_COMPETING_HZ))
     score = _score(
         amplitude,
         amplitude / np.maximum(spans.mean(background), 0.1),
-        rms / np.maximum(around.rms(signal.band(*_BELOW_HZ)), 0.1),
-        rms / np.maximum(around.rms(signal.band(*_ABOVE_HZ)), 0.1),
-        rms / np.maximum(around.rms(signal.band(*_SLOW_HZ)), 0.1),
+        below,
+        above,
+        slow,
         spans.duration_s,
         frequency_hz,
     )
     return Candidates(
-        spans.first / WORKING_RATE_HZ,
-        spans.past / WORKING_RATE_HZ,
+        spans.start_s,
+        spans.end_s,
         logistic(score + prior),
         frequency_hz,
         2 * amplitude,
@@ -134,9 +140,9 @@ def _score(
         -9.0
         + 2.0 * np.log(amplitude_uv)
         + 3.0 * np.log(to_background)
-        + 0.8 * np.log(to_below)
-        + 0.5 * np.log(to_above)
-        + 0.8 * np.log(to_slow)
+        + 0.4 * np.log(to_below)
+        + 0.25 * np.log(to_above)
+        + 0.4 * np.log(to_slow)
         + 1.5 * np.log(duration_s)
         - 4.0 * np.maximum(outside_hz + 0.2, 0.0)
         - 3.0 * np.maximum(duration_s - 2.5, 0.0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from auditor.evidence.base import (
+    STEPS_HZ,
     Earlier,
     Floats,
     Measured,
@@ -18,7 +19,6 @@ from auditor.evidence.base import (
     Signals,
     logistic,
     measures_of,
-    moving_density,
     share_of_epochs,
 )
 from auditor.evidence.thresholds import thresholds
@@ -28,7 +28,7 @@ BAND_HZ = (4.0, 7.0)
 
 _BELOW_HZ = (1.5, 3.5)
 _ABOVE_HZ = (8.5, 13.0)
-_WINDOW_S = 1.5
+_SMOOTHED_S = 1.0
 _RISES_BY = 1.1
 """Power density over the mean of the flanks' logarithms: at even odds. A spectrum that falls
 as a power of frequency, whichever, has 1."""
@@ -47,7 +47,7 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     limits = thresholds(Phenomenon.THETA_ACTIVITY)
     probability = theta_probability(signal)
     value, low, high = (
-        share_of_epochs(probability >= at_least, signals.n_epochs)
+        share_of_epochs(probability >= at_least, signals.n_epochs, STEPS_HZ)
         for at_least in (0.5, limits.clearly_there, limits.clearly_not)
     )
     return Measured(
@@ -56,10 +56,10 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
 
 
 def theta_probability(signal: Signal) -> Floats:
-    """How likely theta rules at each moment of the working grid."""
-    density = moving_density(signal, BAND_HZ, _WINDOW_S)
-    below = moving_density(signal, _BELOW_HZ, _WINDOW_S)
-    above = moving_density(signal, _ABOVE_HZ, _WINDOW_S)
+    """How likely theta rules at each step of the spectrum."""
+    density, below, above = (
+        signal.spectrum.density(*band, _SMOOTHED_S) for band in (BAND_HZ, _BELOW_HZ, _ABOVE_HZ)
+    )
     score = 2.0 * np.log((density + _TINY) / (np.sqrt(below * above) + _TINY) / _RISES_BY) + (
         np.minimum(np.log((density + _TINY) / _VISIBLE_UV2_PER_HZ), 0.0)
     )

@@ -68,9 +68,10 @@ def candidates(signal: Signal) -> Candidates:
     wave = _feet(sharp, peaks)
     around = Spans(peaks, peaks + 1).widened(_SURROUNDINGS_S / 2, n_samples)
     background = rms_beside(np.square(sharp), peaks, _SURROUNDINGS_S, _OWN_S)
-    slow = wave.widened(_OWN_S / 2, n_samples).rms(signal.band(*_SLOW_HZ))
-    rhythm = around.rms(signal.band(*_RHYTHM_HZ))
-    muscle = around.rms(signal.band(*_MUSCLE_HZ))
+    slow, rhythm, muscle = (
+        np.sqrt(around.in_steps().mean(signal.spectrum.power(*band)))
+        for band in (_SLOW_HZ, _RHYTHM_HZ, _MUSCLE_HZ)
+    )
     score = (
         3.0 * np.log(height / _USUAL_UV)
         + 3.0 * np.log(height / np.maximum(background, 1.0) / _STANDS_OUT_BY)
