@@ -155,13 +155,13 @@ class EventSearch:
             tests.append((lambda event: self._is_in(event, where), lambda _: f"none in {named}"))
         if claim.frequency_hz is not None:
             wide = _shifted(claim.frequency_hz, by.frequency_hz.value)
-            tests.append(_range_test(claim.frequency_hz, wide, _frequency_hz, "Hz"))
+            tests.append(_range_test(claim.frequency_hz, wide, _frequency_hz, "of", "Hz"))
         if claim.duration_s is not None:
             wide = _stretched(claim.duration_s, by.duration_factor.value)
-            tests.append(_range_test(claim.duration_s, wide, _duration_s, "s"))
+            tests.append(_range_test(claim.duration_s, wide, _duration_s, "lasting", "s"))
         if claim.amplitude_uv is not None:
             wide = _stretched(claim.amplitude_uv, by.amplitude_factor.value)
-            tests.append(_range_test(claim.amplitude_uv, wide, _amplitude_uv, "µV"))
+            tests.append(_range_test(claim.amplitude_uv, wide, _amplitude_uv, "of", "µV"))
         return tests
 
 
@@ -178,7 +178,11 @@ def _match(candidates: Sequence[Event], tests: Iterable[_Test]) -> Match:
 
 
 def _range_test(
-    claimed: Interval, wide: Interval, measure: Callable[[Event], float | None], unit: str
+    claimed: Interval,
+    wide: Interval,
+    measure: Callable[[Event], float | None],
+    verb: str,
+    unit: str,
 ) -> _Test:
     """An event without this attribute passes: the attribute cannot be checked."""
 
@@ -186,7 +190,10 @@ def _range_test(
         measured = measure(event)
         return measured is None or wide.low <= measured <= wide.high
 
-    return fits, lambda event: f"at {measure(event):.3g} {unit}, not {spoken_range(claimed)} {unit}"
+    def misfit(event: Event) -> str:
+        return f"{verb} {measure(event):.3g} {unit}, not {spoken_range(claimed)} {unit}"
+
+    return fits, misfit
 
 
 def _probability(event: Event) -> float:
@@ -198,7 +205,7 @@ def _frequency_hz(event: Event) -> float | None:
 
 
 def _duration_s(event: Event) -> float | None:
-    return event.duration_s
+    return round(event.duration_s, 3)  # times are kept to the millisecond
 
 
 def _amplitude_uv(event: Event) -> float | None:

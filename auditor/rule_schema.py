@@ -1,10 +1,12 @@
 """What the rulebook's YAML files may say: the shape of each kind of file.
 
-``rules/rule.schema.json`` is made from :class:`RuleDocument`, for editors and for auditors.
+``rules/rule.schema.json`` is made from :class:`RuleDocument`, for editors and for auditors;
+``python -m auditor.rule_schema > rules/rule.schema.json`` writes it anew.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -393,3 +395,7 @@ class TriageDocument(Document):
         if missing:
             raise ValueError(f"flags has nothing for {', '.join(missing)}")
         return self
+
+
+if __name__ == "__main__":
+    print(json.dumps(RuleDocument.model_json_schema(), indent=2))

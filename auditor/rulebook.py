@@ -222,7 +222,7 @@ def load_rulebook(folder: Traversable | None = None, profile: str | None = None)
         rules=rules,
         quantities=quantities,
         detection=parse_thresholds(YamlFile(folder / "detection.yaml").data),
-        claims=YamlFile(folder / "claims.yaml").as_model(ClaimsDocument),
+        claims=_read_claims(YamlFile(folder / "claims.yaml"), quantities),
         triage=YamlFile(folder / "triage.yaml").as_model(TriageDocument),
     )
 
@@ -242,6 +242,24 @@ def _read_quantities(file: YamlFile) -> Mapping[str, Quantity]:
                 "name one of this file",
             )
     return quantities
+
+
+def _read_claims(file: YamlFile, quantities: Mapping[str, Quantity]) -> ClaimsDocument:
+    document = file.as_model(ClaimsDocument)
+    for kind, how in document.phenomena.items():
+        asked = {
+            ("extent",): how.extent,
+            ("level",): how.level,
+            ("amount", "quantity"): how.amount.quantity if how.amount is not None else None,
+        }
+        for place, name in asked.items():
+            if name is not None and name not in quantities:
+                raise file.refused(
+                    ("phenomena", kind.value, *place),
+                    f"there is no quantity {name}",
+                    "name one of quantities.yaml",
+                )
+    return document
 
 
 def _read_rule(file: YamlFile, rule_id: str, path: str, scope: Scope) -> Rule:

@@ -32,9 +32,9 @@ class YamlFile:
         """
         self.name = str(file)
         try:
-            text = file.read_text(encoding="utf-8")
-            self._root = yaml.compose(text, Loader=yaml.SafeLoader)
-            self.data: Any = yaml.safe_load(text)
+            loader = yaml.CSafeLoader(file.read_text(encoding="utf-8"))
+            self._root = loader.get_single_node()
+            self.data: Any = loader.construct_document(self._root) if self._root else None
         except OSError as error:
             raise RulebookRefused(self.name, "there is no such file", "restore it") from error
         except yaml.MarkedYAMLError as error:

@@ -43,9 +43,9 @@ def test_one_verdict_only_where_all_possible_values_agree(
 
 
 def test_a_finding_shows_measured_beside_threshold_with_its_unit() -> None:
-    finding = leaf(
-        "spindle_or_k_complex_gap < longest", longest=(180.0, "s")
-    ).finding((Observed.of(200.0),))
+    finding = leaf("spindle_or_k_complex_gap < longest", longest=(180.0, "s")).finding(
+        (Observed.of(200.0),)
+    )
     assert (finding.measured, finding.threshold, finding.unit) == (200.0, 180.0, "s")
 
 

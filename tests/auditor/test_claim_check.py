@@ -1,0 +1,285 @@
+"""Claims against evidence, attribute by attribute, and the honest middle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from small_nights import at, check_claim, epoch, event, evidence_of, rulebook
+
+from auditor.claim_check import ClaimChecker
+from auditor.night import Night
+from auditor.vocabulary import (
+    Claim,
+    Extent,
+    Interval,
+    Level,
+    Phenomenon,
+    Polarity,
+    Stage,
+    Verdict,
+)
+
+SPINDLE, K_COMPLEX = Phenomenon.SLEEP_SPINDLE, Phenomenon.K_COMPLEX
+ALPHA, SLOW_WAVES = Phenomenon.ALPHA_RHYTHM, Phenomenon.SLOW_WAVE_ACTIVITY
+EYES, CHIN = Phenomenon.RAPID_EYE_MOVEMENTS, Phenomenon.CHIN_TONE
+T, F, U = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.NOT_ASSESSABLE
+
+
+def claim(kind: Phenomenon, polarity: Polarity = Polarity.PRESENT, **attributes: object) -> Claim:
+    return Claim(kind, polarity, start=0, end=5, text="words", **attributes)  # type: ignore[arg-type]
+
+
+def absent(kind: Phenomenon, **attributes: object) -> Claim:
+    return claim(kind, Polarity.ABSENT, **attributes)
+
+
+WITH_SPINDLE = epoch(events=[event(SPINDLE, 21.3, 22.1)])
+
+
+# ── presence and absence ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("probability", "present", "absent_"),
+    [(0.95, T, F), (0.7, T, F), (0.69, U, U), (0.15, U, U), (0.14, F, T)],
+)
+def test_two_thresholds_and_the_middle_between_them(
+    probability: float, present: Verdict, absent_: Verdict
+) -> None:
+    here = epoch(events=[event(SPINDLE, 5, 6, probability=probability)])
+    assert check_claim(claim(SPINDLE), here).verdict is present
+    assert check_claim(absent(SPINDLE), here).verdict is absent_
+
+
+def test_nothing_at_all() -> None:
+    finding = check_claim(claim(SPINDLE), epoch())
+    assert finding.verdict is F
+    assert finding.reason == "no sleep spindle was found"
+    assert check_claim(absent(SPINDLE), epoch()).verdict is T
+
+
+def test_an_event_of_the_next_epoch_is_none_of_this_one() -> None:
+    later = epoch(events=[event(SPINDLE, 3, 4)])
+    assert check_claim(claim(SPINDLE), epoch(), later).verdict is F
+
+
+def test_hedged_and_unread_words_are_not_assessable() -> None:
+    assert check_claim(claim(SPINDLE, Polarity.UNCERTAIN), WITH_SPINDLE).verdict is U
+    assert check_claim(claim(SPINDLE, read=False), WITH_SPINDLE).verdict is U
+
+
+def test_what_could_not_be_measured_is_not_assessable_with_its_reason() -> None:
+    blind = epoch(not_assessable={SPINDLE: "C4-M1 came loose"})
+    for each in (claim(SPINDLE), absent(SPINDLE)):
+        finding = check_claim(each, blind)
+        assert finding.verdict is U
+        assert finding.reason == "C4-M1 came loose"
+
+
+# ── time ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "verdict"),
+    [(21, 22, T), (23, 25, T), (24.1, 24.1, T), (24.2, 26, F), (15, 19.3, T), (15, 19.2, F)],
+)
+def test_times_have_a_tolerance_of_two_seconds(
+    start_s: float, end_s: float, verdict: Verdict
+) -> None:
+    finding = check_claim(claim(SPINDLE, spans=at(start_s, end_s)), WITH_SPINDLE)
+    assert finding.verdict is verdict
+
+
+def test_the_right_event_at_the_wrong_time_says_so() -> None:
+    finding = check_claim(claim(SPINDLE, spans=at(28, 30)), WITH_SPINDLE)
+    assert finding.reason == ("a sleep spindle at 21.3 s in C4-M1, none within 2 s of 28–30 s")
+
+
+def test_several_times_are_taken_as_a_whole() -> None:
+    blinks = [event(Phenomenon.EYE_BLINKS, t, t + 0.4, channel="E1-M2") for t in (5, 10, 15, 20)]
+    five = tuple(span for t in (5, 10, 15, 20, 25) for span in at(t))
+    claimed = claim(Phenomenon.EYE_BLINKS, spans=five)
+    assert check_claim(claimed, epoch(events=blinks)).verdict is T
+    assert check_claim(claimed, epoch(events=blinks[:2])).verdict is F
+
+
+def test_words_about_a_border_may_reach_over_it() -> None:
+    first = epoch(events=[event(SPINDLE, 29.2, 30.4)])
+    assert check_claim(claim(SPINDLE, spans=at(0)), first, epoch(), index=1).verdict is T
+
+
+def test_absence_at_a_time_is_checked_there() -> None:
+    assert check_claim(absent(SPINDLE, spans=at(0, 10)), WITH_SPINDLE).verdict is T
+    assert check_claim(absent(SPINDLE, spans=at(20, 25)), WITH_SPINDLE).verdict is F
+
+
+# ── channels ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("label", ["C4-M1", "C3-M2", "c4", "EEG C4-A1", "Cz"])
+def test_channels_are_compared_by_region(label: str) -> None:
+    assert check_claim(claim(SPINDLE, channels=(label,)), WITH_SPINDLE).verdict is T
+
+
+def test_another_region_that_was_searched_contradicts() -> None:
+    elsewhere = epoch(events=[event(SPINDLE, 2, 3, channel="F4-M1")])
+    claimed = claim(SPINDLE, channels=("F4-M1",))
+    finding = check_claim(claimed, WITH_SPINDLE, elsewhere)
+    assert finding.verdict is F
+    assert finding.reason == "a sleep spindle at 21.3 s in C4-M1, none in F4-M1"
+
+
+def test_a_region_that_was_not_searched_does_not_narrow() -> None:
+    assert check_claim(claim(SPINDLE, channels=("F4-M1",)), WITH_SPINDLE).verdict is T
+
+
+def test_a_channel_that_cannot_show_it_contradicts() -> None:
+    finding = check_claim(claim(SPINDLE, channels=("Chin 1-2",)), WITH_SPINDLE)
+    assert finding.verdict is F
+    assert "does not show" in finding.reason
+
+
+def test_both_eyes_are_one_place() -> None:
+    here = epoch(events=[event(EYES, 5, 6, channel="E1-M2")])
+    assert check_claim(claim(EYES, channels=("ROC",)), here).verdict is T
+    assert check_claim(claim(EYES, channels=("LOC", "ROC")), here).verdict is T
+
+
+# ── frequency, duration, amplitude ────────────────────────────────────────────────────────
+
+
+def spindle_at(frequency_hz: float | None) -> Verdict:
+    evidence = evidence_of(WITH_SPINDLE)
+    events = tuple(replace(each, frequency_hz=frequency_hz) for each in evidence.events)
+    night = Night(
+        replace(evidence, events=events),
+        [Stage.N2],
+        rulebook().quantities,
+        rulebook().detection,
+    )
+    claimed = claim(SPINDLE, frequency_hz=Interval(12, 14))
+    return ClaimChecker(rulebook().claims, night).check(claimed, 0).verdict
+
+
+@pytest.mark.parametrize(
+    ("frequency_hz", "verdict"), [(13.0, T), (11.0, T), (10.9, F), (15.0, T), (15.1, F), (None, T)]
+)
+def test_frequency_has_a_tolerance_of_one_hertz(
+    frequency_hz: float | None, verdict: Verdict
+) -> None:
+    assert spindle_at(frequency_hz) is verdict
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(0.8, T), (1.6, T), (1.7, F), (0.4, T), (0.3, F)])
+def test_duration_may_be_half_to_twice(seconds: float, verdict: Verdict) -> None:
+    claimed = claim(SPINDLE, duration_s=Interval(seconds, seconds))
+    assert check_claim(claimed, WITH_SPINDLE).verdict is verdict
+
+
+def test_without_an_event_to_compare_the_definition_decides_the_frequency() -> None:
+    here = epoch(measures={"theta_fraction": 0.6})
+    theta = Phenomenon.THETA_ACTIVITY
+    assert check_claim(claim(theta, frequency_hz=Interval(4, 7)), here).verdict is T
+    assert check_claim(claim(theta, frequency_hz=Interval(12, 14)), here).verdict is F
+
+
+# ── amounts ───────────────────────────────────────────────────────────────────────────────
+
+
+def alpha(share: float, low: float | None = None, high: float | None = None) -> dict[str, object]:
+    return {"value": share, "low": low or share, "high": high or share}
+
+
+@pytest.mark.parametrize(
+    ("share", "op", "fraction", "verdict"),
+    [
+        (0.55, ">", 0.5, T),
+        (0.41, ">", 0.5, T),
+        (0.39, ">", 0.5, F),
+        (0.15, "<", 0.1, T),
+        (0.25, "<", 0.1, F),
+        (0.0, "<", 0.1, T),
+        (0.3, "==", 0.25, T),
+        (0.5, "==", 0.25, F),
+    ],
+)
+def test_extents_have_a_tolerance_of_a_tenth(
+    share: float, op: str, fraction: float, verdict: Verdict
+) -> None:
+    here = epoch(measures={"alpha_fraction": share})
+    assert check_claim(claim(ALPHA, extent=Extent(op, fraction)), here).verdict is verdict
+
+
+def test_an_amount_in_doubt_on_both_sides() -> None:
+    here = epoch(measures={"alpha_fraction": alpha(0.4, 0.3, 0.5)})
+    finding = check_claim(claim(ALPHA, extent=Extent(">", 0.5)), here)
+    assert finding.verdict is U
+    assert "from 30% to 50%" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("share", "present", "absent_"), [(0.0, F, T), (0.05, T, T), (0.0999, T, T), (0.1, T, F)]
+)
+def test_slow_waves_are_denied_up_to_a_tenth(
+    share: float, present: Verdict, absent_: Verdict
+) -> None:
+    here = epoch(measures={"slow_wave_fraction": share})
+    assert check_claim(claim(SLOW_WAVES), here).verdict is present
+    assert check_claim(absent(SLOW_WAVES), here).verdict is absent_
+
+
+def test_measured_stands_beside_expected() -> None:
+    here = epoch(measures={"alpha_fraction": 0.12})
+    finding = check_claim(claim(ALPHA, extent=Extent(">", 0.5)), here)
+    assert (finding.measured, finding.expected) == (0.12, "> 50%")
+    assert finding.reason == "alpha rhythm for 12% of the epoch"
+
+
+def test_a_timed_amount_is_checked_at_its_time() -> None:
+    here = epoch(measures={"alpha_fraction": 0.3}, events=[event(ALPHA, 2, 11, channel="O2-M1")])
+    assert check_claim(claim(ALPHA, spans=at(3, 10)), here).verdict is T
+    assert check_claim(claim(ALPHA, spans=at(20, 30)), here).verdict is F
+
+
+# ── chin tone ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("measured", "level", "polarity", "verdict"),
+    [
+        ("low", Level.LOW, Polarity.PRESENT, T),
+        ("low", Level.LOW, Polarity.ABSENT, F),
+        ("high", Level.LOW, Polarity.ABSENT, T),
+        ("high", Level.LOW, Polarity.PRESENT, F),
+        ("low", Level.HIGH, Polarity.PRESENT, F),
+        ("high", Level.INTERMEDIATE, Polarity.PRESENT, U),
+        ("low", None, Polarity.ABSENT, T),
+        ("high", None, Polarity.PRESENT, T),
+    ],
+)
+def test_chin_tone(
+    measured: str, level: Level | None, polarity: Polarity, verdict: Verdict
+) -> None:
+    here = epoch(measures={"chin_tone_level": measured})
+    assert check_claim(claim(CHIN, polarity, level=level), here).verdict is verdict
+
+
+def test_chin_tone_near_a_border_is_not_assessable() -> None:
+    here = epoch(
+        measures={"chin_tone_level": {"value": "low", "low": "low", "high": "intermediate"}}
+    )
+    finding = check_claim(claim(CHIN, level=Level.LOW), here)
+    assert finding.verdict is U
+    assert "border" in finding.reason
+
+
+# ── what a stage implies ──────────────────────────────────────────────────────────────────
+
+
+def test_an_implied_time_has_no_tolerance() -> None:
+    implied = Claim(SPINDLE, Polarity.PRESENT, spans=at(-15, 15))
+    before = epoch(events=[event(SPINDLE, 16, 17)])
+    assert check_claim(implied, before, epoch(), index=1).verdict is T
+    early = epoch(events=[event(SPINDLE, 13.2, 14.2)])
+    assert check_claim(implied, early, epoch(), index=1).verdict is F
