@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from auditor.vocabulary import Samples, Stage
+from auditor.vocabulary import Phenomenon, Samples, Stage
 from staging.phantom_plan import NightPlan, Site, Subject
 
 Array32 = npt.NDArray[np.float32]
@@ -36,8 +36,8 @@ _STAGE_DB: Mapping[Stage, tuple[float, ...]] = {
     # sleep, steepest in R (doi:10.7554/eLife.55092); muscle flattens wake.
     Stage.W: (21, 18, 15, 12, 9, 6.5, 5.5, 5, 4.5, 3, 1.5, 0.5, -1, -3, -5, -7, -11),
     Stage.N1: (20, 17, 15, 13, 11, 10, 8.5, 5.5, 4, 1.5, -0.5, -2, -4, -8, -11, -14, -18),
-    Stage.N2: (19, 17.5, 16.5, 15, 12, 9, 7, 5.5, 4.5, 3, 1.5, -1.5, -5, -10, -14, -18, -22),
-    Stage.N3: (19, 18, 17, 16, 13.5, 10, 7.5, 6, 4.5, 3, 1, -2, -7, -12, -16, -19, -23),
+    Stage.N2: (19, 17.5, 16.5, 15, 12, 9, 7.5, 6.5, 6, 4, 1.5, -1.5, -5, -10, -14, -18, -22),
+    Stage.N3: (19, 18, 17, 17, 16.5, 12, 8.5, 7, 6, 3.5, 1, -2, -7, -12, -16, -19, -23),
     Stage.R: (19, 16.5, 14, 11, 9.5, 8.5, 7, 5, 4, 1.5, -1, -2, -3, -7, -12, -17, -21),
 }
 
@@ -56,7 +56,7 @@ _REGION_DB: Mapping[Site, tuple[float, ...]] = {
     **dict.fromkeys((Site.FPZ, Site.F3, Site.F4, Site.FZ), (1, 0.3, -0.5, -0.8, -0.5, 0)),
     **dict.fromkeys((Site.C3, Site.C4, Site.CZ), (0, 0, 0, 0, 0, 0)),
     **dict.fromkeys((Site.O1, Site.O2, Site.OZ), (-2.5, -1.5, 0.5, -0.5, -1, -1)),
-    **dict.fromkeys((Site.E1, Site.E2), (-3, -5, -6, -6.5, -6, -4)),
+    **dict.fromkeys((Site.E1, Site.E2), (-2.5, -3.5, -4, -4.5, -4, -3)),
     **dict.fromkeys((Site.M1, Site.M2), (-13, -12, -11, -11, -10, -8)),
 }
 _COMMON_KNOTS_HZ = (0.5, 4, 12, 30, 60)
@@ -92,7 +92,7 @@ def _stage_weights(plan: NightPlan, centres_s: Samples) -> Array32:
     column = np.array([order.index(stage) for _, stage in plan.changes])[index]
     weights = np.eye(len(order), dtype=np.float32)[column]
     for event in plan.events:
-        if event.kind == "arousal":
+        if event.kind is Phenomenon.AROUSAL:
             inside = (centres_s > event.start_s - 1) & (centres_s < event.end_s + 1)
             weights[inside] *= 0.4
             weights[inside, order.index(Stage.W)] += 0.6

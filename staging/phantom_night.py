@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from auditor.vocabulary import EPOCH_S, Phenomenon, Role, Samples, Stage
+from staging.phantom_hypnogram import course_of_sleep
 from staging.phantom_plan import (
     Disturbance,
     DisturbanceKind,
@@ -27,18 +28,13 @@ from staging.phantom_plan import (
 Rng = np.random.Generator
 
 _NREM = (Stage.N2, Stage.N3)
-_CYCLE_EPOCHS = 180  # 90 min (doi:10.1016/0013-4694(57)90088-3)
-# Shares of deep sleep and of R in one cycle after the other: deep sleep early, R late
-# (doi:10.1093/sleep/27.7.1255 for the shares of a whole night).
-_DEEP_SHARE = (0.36, 0.28, 0.14, 0.06, 0.03)
-_R_SHARE = (0.10, 0.20, 0.26, 0.32, 0.36)
 
 
 def plan_night(seed: int, settings: PhantomSettings) -> NightPlan:
     """A night from a seed. The same seed gives the same plan at any rate and with any leads."""
     rng = np.random.default_rng([seed, 1])
     subject = draw_subject(rng, settings)
-    stages, depth = _course_of_sleep(rng, settings.n_epochs, subject)
+    stages, depth = course_of_sleep(rng, settings.n_epochs, subject)
     planner = _Planner(rng, subject, stages, depth)
     planner.plan()
     return NightPlan(
@@ -94,67 +90,6 @@ def draw_subject(rng: Rng, settings: PhantomSettings) -> Subject:
     )
 
 
-# ── the course of sleep ───────────────────────────────────────────────────────────────────
-
-
-def _course_of_sleep(rng: Rng, n_epochs: int, subject: Subject) -> tuple[list[Stage], Samples]:
-    """Stages and, for NREM sleep, how deep each epoch is, 0 to 1: ``(n_epochs,)``.
-
-    A recording shorter than a cycle and a half gets shorter cycles, so that it still holds
-    every stage.
-    """
-    stretch = min(1.0, n_epochs / (1.25 * _CYCLE_EPOCHS))
-    course = list(_epochs_of_sleep(rng, n_epochs, subject, stretch))[:n_epochs]
-    last_wake = int(rng.integers(2, 10)) if n_epochs > 2 * _CYCLE_EPOCHS else 0
-    course[n_epochs - last_wake :] = [(Stage.W, 0.0)] * last_wake
-    depth = np.array([deep for _, deep in course])
-    wobble = np.convolve(rng.normal(0.0, 0.12, n_epochs + 2), np.ones(3) / 3, mode="valid")
-    return [stage for stage, _ in course], np.clip(depth + wobble, 0.05, 1.0)
-
-
-def _epochs_of_sleep(
-    rng: Rng, n_epochs: int, subject: Subject, stretch: float
-) -> Iterator[tuple[Stage, float]]:
-    latency = int(np.clip(20 * np.exp(rng.normal(0.0, 0.5)) * stretch, 3, 60))
-    yield from [(Stage.W, 0.0)] * latency
-    for cycle in range(n_epochs):
-        length = int(rng.normal(_CYCLE_EPOCHS, 18) * stretch)
-        late = min(cycle, len(_R_SHARE) - 1)
-        deep = int(length * _DEEP_SHARE[late] * rng.uniform(0.75, 1.25))
-        rem = int(length * _R_SHARE[late] * rng.uniform(0.75, 1.25))
-        light = max(length - deep - rem, 8)
-        into, out_of = int(0.45 * light), int(0.55 * light)
-        yield from [(Stage.N1, 0.0)] * int(rng.integers(3, 9) if cycle == 0 else rng.integers(1, 4))
-        yield from _broken(rng, Stage.N2, np.linspace(0.2, 0.5, into), subject)
-        yield from _broken(rng, Stage.N3, 0.7 + 0.28 * np.sin(np.linspace(0.3, 2.9, deep)), subject)
-        yield from _broken(rng, Stage.N2, np.linspace(0.45, 0.15, out_of), subject)
-        yield from _broken(rng, Stage.R, np.zeros(max(rem, 4)), subject)
-        if rng.random() < 0.5 * subject.fragmentation:
-            yield from [(Stage.W, 0.0)] * int(rng.integers(1, 8))
-
-
-def _broken(
-    rng: Rng, stage: Stage, depths: Samples, subject: Subject
-) -> Iterator[tuple[Stage, float]]:
-    """A stretch of one stage, broken off now and then and taken up again."""
-    mean_run = {Stage.N2: 28, Stage.N3: 60, Stage.R: 20}[stage] / subject.fragmentation
-    left = max(4, int(rng.exponential(mean_run)))
-    for i, deep in enumerate(depths):
-        yield stage, float(deep)
-        left -= 1
-        if left > 0 or i > len(depths) - 4:
-            continue
-        left = max(4, int(rng.exponential(mean_run)))
-        if rng.random() < 0.4:
-            yield from [(Stage.W, 0.0)] * int(rng.integers(1, 5))
-        if stage is Stage.R and rng.random() < 0.25:
-            yield from [(Stage.N2, 0.2)] * int(rng.integers(1, 4))
-        else:
-            yield from [(Stage.N1, 0.0)] * int(rng.integers(1, 4))
-        if stage is Stage.N3:
-            yield from [(Stage.N2, 0.4)] * int(rng.integers(2, 6))
-
-
 # ── events ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -167,7 +102,7 @@ class _Taken:
         self._taken = np.zeros(int(duration_s * self._HZ) + 1, bool)
 
     def _slice(self, start_s: float, end_s: float) -> slice:
-        return slice(max(0, int(start_s * self._HZ)), int(np.ceil(end_s * self._HZ)))
+        return slice(max(0, round(start_s * self._HZ)), round(end_s * self._HZ))
 
     def free(self, start_s: float, end_s: float) -> bool:
         return not self._taken[self._slice(start_s, end_s)].any()
@@ -188,6 +123,7 @@ class _Planner:
         self.events: list[PlannedEvent] = []
         self.twitches: list[Disturbance] = []
         self.changes = self._changes()
+        self._moved: set[int] = set()
         self._eeg = _Taken(self.end_s)
         self._eyes = _Taken(self.end_s)
         self._alpha = _Taken(self.end_s)
@@ -206,17 +142,24 @@ class _Planner:
                 self._drowsiness(start, end)
             elif stage is Stage.R:
                 self._rem_bursts(start, end)
-        self._wake()
+            else:
+                after = self.stages[min(round(end / EPOCH_S), len(self.stages) - 1)]
+                self._wake(start, end, falling_asleep=after is Stage.N1)
 
     # ── time ──────────────────────────────────────────────────────────────────────────────
 
     def _changes(self) -> list[tuple[float, Stage]]:
-        """Sleep changes within 6 s of an epoch's edge, so the majority keeps the label."""
-        return [
-            (i * EPOCH_S + (float(self.rng.uniform(-6, 6)) if i else 0.0), stage)
-            for i, stage in enumerate(self.stages)
-            if i == 0 or self.stages[i - 1] != stage
-        ]
+        """Sleep changes within 6 s of an epoch's edge, so the majority keeps the label.
+
+        Wake yields less, as it needs more than half of its epoch for its rule.
+        """
+        changes = [(0.0, self.stages[0])]
+        for i, (before, stage) in enumerate(pairwise(self.stages), start=1):
+            if before is not stage:
+                low = -2 if before is Stage.W else -6
+                high = 2 if stage is Stage.W else 6
+                changes.append((i * EPOCH_S + self._between(low, high), stage))
+        return changes
 
     def _bouts(self) -> list[tuple[float, float, Stage]]:
         ends = [time for time, _ in self.changes[1:]] + [self.end_s]
@@ -260,12 +203,13 @@ class _Planner:
                 self._about(350, 0.3),
             )
             self._plant(event, self._eeg, self._eyes, self._alpha)
+            self._moved.add(i)
 
     def _arousals(self) -> list[tuple[float, float]]:
         """Arousals; returns the spans in which a sign must bring N2 back after one."""
         returns = []
-        for start, stage in self._awakenings():
-            self._arousal(start, self._between(3.5, 9), stage)
+        for start, duration, stage in self._awakenings():
+            self._arousal(start, duration, stage)
         per_hour = {Stage.N1: 10, Stage.N2: 9, Stage.N3: 2, Stage.R: 9, Stage.W: 0}
         for i in range(1, len(self.stages) - 1):
             stage = self.stages[i]
@@ -279,12 +223,13 @@ class _Planner:
                 returns.append((start + duration + 0.8, (i + 1) * EPOCH_S + 13))
         return returns
 
-    def _awakenings(self) -> Iterator[tuple[float, Stage]]:
-        """Where sleep gives way to N1 or W: a little before the change."""
-        lighter = (Stage.N1, Stage.W)
+    def _awakenings(self) -> Iterator[tuple[float, float, Stage]]:
+        """Where sleep gives way to W, or to N1: from a little before the change."""
         for (_, stage), (time, next_stage) in pairwise(self.changes):
-            if stage in (*_NREM, Stage.R) and next_stage in lighter:
-                yield time - self._between(2, 4), stage
+            if stage in (*_NREM, Stage.R) and next_stage in (Stage.N1, Stage.W):
+                before = self._between(2, 4)
+                after = self._between(1, 2.5 if next_stage is Stage.W else 4)
+                yield time - before, before + after, stage
 
     def _arousal(self, start: float, duration: float, stage: Stage) -> bool:
         chin_rise = stage is Stage.R or bool(self.rng.random() < 0.7)
@@ -318,12 +263,12 @@ class _Planner:
                 typical = float(np.interp(depth, (0.1, 0.35, 0.5, 0.65, 1.0), _SLOW_UV))
                 began = time
                 for _ in range(1 + self.rng.poisson(0.5 + 4 * depth**2)):
-                    hz = float(np.clip(self.rng.normal(1.05, 0.22), 0.6, 1.8))
-                    amplitude = self._about(typical * scale, 0.22, 25, 260)
+                    hz = float(np.clip(self.rng.normal(0.95, 0.27), 0.55, 1.9))
+                    amplitude = self._about(typical * scale, 0.3, 25, 260)
                     wave = PlannedEvent(Phenomenon.SLOW_WAVE_ACTIVITY, time, 1 / hz, amplitude, hz)
                     if wave.end_s > end - 0.5:
                         break
-                    self._plant(wave, self._eeg, room_s=0.0)
+                    self._plant(wave, self._eeg, room_s=-0.06)
                     time = wave.end_s
                 time += self.rng.exponential(max(time - began, 0.8) * (1 - share) / share) + 0.01
 
@@ -333,6 +278,8 @@ class _Planner:
         for i, stage in enumerate(self.stages):
             if stage in _NREM:
                 self.stages[i] = Stage.N3 if seconds[i] >= 6.0 else Stage.N2
+        for i in self._moved:
+            self.stages[i] = self.stages[i + 1]  # rule MBM.2
         old = dict(self._nearest_changes())
         self.changes = [
             (old.get(i, i * EPOCH_S), stage)
@@ -446,10 +393,10 @@ class _Planner:
             self._plant(event, self._eyes)
             time += duration + self.rng.exponential(duration * (1 - share) / share)
 
-    def _alpha_runs(self, start: float, end: float, share: float, longest: float = 15.0) -> None:
-        time = start + self._between(0, 0.6)
+    def _alpha_runs(self, start: float, end: float, share: float, longest: float) -> None:
+        time = start + self._between(0, 0.5) if share > 0.5 else start + self._between(0, 15)
         while time < end - 1.0:
-            duration = min(self._between(0.25, 1.0) * longest + 0.3, end - time)
+            duration = min(self._between(0.25, 1.0) * longest, end - time)
             event = PlannedEvent(
                 Phenomenon.ALPHA_RHYTHM,
                 time,
@@ -458,44 +405,29 @@ class _Planner:
                 float(np.clip(self.rng.normal(self.subject.alpha_hz, 0.2), 8.0, 12.5)),
             )
             self._plant(event, self._alpha)
-            time += duration + self._between(0.6, 1.4) * duration * (1 - share) / share
+            gap = self._between(0.6, 1.4) * duration * (1 - share) / share
+            time += duration + max(gap, 0.4)
 
-    def _wake(self) -> None:
-        """Eyes closed with alpha, or open and blinking, looking about, or reading."""
-        closed = False
-        for i, stage in enumerate(self.stages):
-            if stage is not Stage.W:
-                closed = False
-                continue
-            start, end = self._wake_within(i)
-            ahead = self.stages[i + 1 : i + 6]
-            falling_asleep = Stage.N1 in ahead
-            if self.rng.random() < 0.25 or not closed:
-                closed = bool(self.rng.random() < (0.9 if falling_asleep else 0.55))
-            if self.subject.alpha_producer and closed:
-                share = self._between(0.82, 0.96) if i % 3 else self._between(0.68, 0.9)
-                self._alpha_runs(start, end, share)
-                if falling_asleep and self.rng.random() < 0.5:
-                    self._rolling_eyes(start, end, 0.5)
+    def _wake(self, start: float, end: float, falling_asleep: bool) -> None:
+        """Spells of closed eyes with alpha, and of open eyes that blink, look about, or read."""
+        while start < end:
+            stop = start + EPOCH_S * (1 + self.rng.geometric(0.3))
+            last = end - stop < EPOCH_S
+            stop = end if last else stop
+            closed = self.rng.random() < (0.9 if last and falling_asleep else 0.6)
+            if closed and self.subject.alpha_producer:
+                self._alpha_runs(start, stop, share=0.89, longest=16.0)
+                if last and falling_asleep and self.rng.random() < 0.6:
+                    self._rolling_eyes(max(start, stop - 90), stop, 0.5)
                 else:
-                    self._open_eyes(start, end, 4.0, blinks=0.9)
-            elif self.rng.random() < 0.12 and not falling_asleep:
-                self._reading(start, end)
+                    self._open_eyes(start, stop, 4.0, blinks=0.9)
+            elif self.rng.random() < 0.15:
+                self._reading(start, stop)
             else:
-                self._open_eyes(start, end, 1.1, blinks=float(self.rng.choice([0.15, 0.9])))
+                self._open_eyes(start, stop, 1.1, blinks=float(self.rng.choice([0.15, 0.9])))
                 if self.subject.alpha_producer:
-                    self._alpha_runs(start, end, 0.05, longest=2.0)
-
-    def _wake_within(self, epoch: int) -> tuple[float, float]:
-        """The part of the epoch that is really wake, and what reaches beyond its edges."""
-        start, end = epoch * EPOCH_S, (epoch + 1) * EPOCH_S
-        for bout_start, bout_end, stage in self._bouts():
-            if stage is Stage.W and bout_start < end - 10 and bout_end > start + 10:
-                if epoch == 0 or self.stages[epoch - 1] is not Stage.W:
-                    start = bout_start
-                if epoch + 1 == len(self.stages) or self.stages[epoch + 1] is not Stage.W:
-                    end = bout_end
-        return start, end
+                    self._alpha_runs(start, stop, share=0.05, longest=2.0)
+            start = stop
 
     def _open_eyes(self, start: float, end: float, every_s: float, blinks: float) -> None:
         time = start + self._between(0, every_s)
@@ -514,14 +446,16 @@ class _Planner:
             time = event.end_s + self._about(every_s - 0.4, 0.4, 0.1, 8)
 
     def _reading(self, start: float, end: float) -> None:
-        event = PlannedEvent(
-            Phenomenon.READING_EYE_MOVEMENTS,
-            start + self._between(0, 3),
-            end - start - self._between(3, 6),
-            self._about(0.9 * self.subject.rapid_eye_movement_uv, 0.2, 50, 160),
-            self._between(0.3, 0.5),
-        )
-        self._plant(event, self._eyes)
+        while start < end - 6:
+            event = PlannedEvent(
+                Phenomenon.READING_EYE_MOVEMENTS,
+                start + self._between(0, 3),
+                min(self._about(25, 0.4, 10, 60), end - start - 3),
+                self._about(0.9 * self.subject.rapid_eye_movement_uv, 0.2, 50, 160),
+                self._between(0.3, 0.5),
+            )
+            self._plant(event, self._eyes)
+            start = event.end_s
 
     # ── stage R ───────────────────────────────────────────────────────────────────────────
 
@@ -545,7 +479,7 @@ class _Planner:
                     Phenomenon.SAWTOOTH_WAVES,
                     time,
                     duration,
-                    self._about(35, 0.2, 22, 60),
+                    self._about(42, 0.2, 25, 70),
                     self._between(2.2, 4.5),
                 )
                 if self._plant(waves, self._eeg):
@@ -558,7 +492,8 @@ class _Planner:
                 time = event.end_s + self._about(0.35, 0.7, 0.05, 3)
             if self.rng.random() < 0.35:
                 self._twitch(time - self._between(0, 2))
-            time += 2.0 + self.rng.exponential(11.0)
+            tonic = self.rng.random() < 0.25
+            time += 25 + self.rng.exponential(40) if tonic else 2 + self.rng.exponential(9)
 
     def _twitch(self, time: float) -> None:
         self.twitches.append(
@@ -573,8 +508,8 @@ class _Planner:
 
 # How much of the time is slow waves, and how large they are in µV, as sleep deepens: sparse and
 # small in light N2, nearly unbroken and 75–200 µV in deep N3 (doi:10.1093/sleep/zsac223).
-_SLOW_SHARE = (0.05, 0.15, 0.25, 0.6, 0.9)
-_SLOW_UV = (40.0, 46.0, 58.0, 100.0, 132.0)
+_SLOW_SHARE = (0.05, 0.15, 0.25, 0.5, 0.78)
+_SLOW_UV = (38.0, 44.0, 54.0, 90.0, 122.0)
 
 
 # ── artefacts ─────────────────────────────────────────────────────────────────────────────

@@ -89,6 +89,20 @@ class EyePlacement(StrEnum):
     ALTERNATIVE = "alternative"
 
 
+FRONT = (Site.F4, Site.F3, Site.FZ, Site.FPZ)
+CENTRE = (Site.C4, Site.C3, Site.CZ)
+BACK = (Site.O2, Site.O1, Site.OZ)
+EYES = (Site.E1, Site.E2)
+
+FOCUS_SITES: Mapping[Role, tuple[Site, ...]] = {
+    Role.FRONTAL: FRONT,
+    Role.CENTRAL: CENTRE,
+    Role.OCCIPITAL: BACK,
+    Role.LEFT_EYE: (Site.E1,),
+}
+"""The electrodes over each region where an event can be largest."""
+
+
 # ── settings ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -182,7 +196,7 @@ class Subject:
     k_complex_uv: float = 140.0
     slow_wave_uv: float = 115.0
     rapid_eye_movement_uv: float = 95.0
-    spindles_per_min: float = 4.0
+    spindles_per_min: float = 5.0
     k_complexes_per_min: float = 1.3
     background_db: float = 0.0
     delta_db: float = 0.0
@@ -211,7 +225,7 @@ class PlannedEvent:
             movements and sawtooth waves are runs.
         start_s: seconds from the recording's start.
         duration_s: from the first deflection to the last.
-        amplitude_uv: peak to peak where it is largest; for eye movements, in each eye channel.
+        amplitude_uv: peak to peak where it is largest; of eye movements, in the left eye's channel.
         frequency_hz: of the oscillation; None where it has none.
         focus: the region where it is largest; None for the one that is usual for its kind.
         direction: 1 or -1; of an eye movement, to the right (or up) or to the left (or down).
@@ -233,6 +247,11 @@ class PlannedEvent:
     def end_s(self) -> float:
         return self.start_s + self.duration_s
 
+    @property
+    def where(self) -> Role:
+        """The region where it is largest."""
+        return self.focus or _USUAL_FOCUS[self.kind]
+
     @classmethod
     def typical(
         cls, kind: Phenomenon, start_s: float, **changes: float | bool | Role
@@ -240,6 +259,21 @@ class PlannedEvent:
         """A textbook example, changed where said: ``typical(K_COMPLEX, 95.0, amplitude_uv=90)``."""
         return replace(cls(kind, start_s, *_TYPICAL[kind]), **changes)  # type: ignore[arg-type]
 
+
+_USUAL_FOCUS: Mapping[Phenomenon, Role] = {
+    Phenomenon.ALPHA_RHYTHM: Role.OCCIPITAL,
+    Phenomenon.EYE_BLINKS: Role.LEFT_EYE,
+    Phenomenon.READING_EYE_MOVEMENTS: Role.LEFT_EYE,
+    Phenomenon.RAPID_EYE_MOVEMENTS: Role.LEFT_EYE,
+    Phenomenon.SLOW_EYE_MOVEMENTS: Role.LEFT_EYE,
+    Phenomenon.VERTEX_SHARP_WAVES: Role.CENTRAL,
+    Phenomenon.K_COMPLEX: Role.FRONTAL,
+    Phenomenon.SLEEP_SPINDLE: Role.CENTRAL,
+    Phenomenon.SLOW_WAVE_ACTIVITY: Role.FRONTAL,
+    Phenomenon.SAWTOOTH_WAVES: Role.CENTRAL,
+    Phenomenon.AROUSAL: Role.CENTRAL,
+    Phenomenon.MAJOR_BODY_MOVEMENT: Role.CENTRAL,
+}
 
 _TYPICAL: Mapping[Phenomenon, tuple[float, float, float | None]] = {
     # seconds, µV peak to peak, Hz (AASM scoring manual, definitions in the rules of each stage)
@@ -291,7 +325,7 @@ class Disturbance:
     Attributes:
         kind: what it is.
         start_s, duration_s: seconds from the recording's start, and how long.
-        amplitude_uv: peak to peak; of a chin twitch, the factor on the tone.
+        amplitude_uv: peak to peak; of a chin twitch, the rise of tone in multiples of the floor.
         site: the electrode at fault; None for all.
     """
 

@@ -107,11 +107,12 @@ def blink(t: Samples, duration_s: float, rng: Rng) -> Samples:
 
 
 def saccade(t: Samples, duration_s: float, rng: Rng) -> Samples:
-    """The eye jumps, rests, drifts a little, and returns more slowly."""
-    rise, back = rng.uniform(0.06, 0.14), rng.uniform(0.12, 0.25)
-    back = min(back, duration_s - rise)
-    drift = np.exp(-t / rng.uniform(1.0, 3.0))
-    return _step(t, rise / 2, rise) * drift * (1.0 - _step(t, duration_s - back / 2, back))
+    """The eye jumps, rests for a while or not at all, and drifts or jumps back."""
+    rise = rng.uniform(0.07, 0.2)
+    rest = rng.choice([0.05, 0.15, 0.5]) * rng.uniform(0.5, 1.2) * (duration_s - rise)
+    back = min(duration_s - rise - rest, rng.uniform(0.15, 0.7))
+    drift = np.exp(-t / rng.uniform(0.8, 3.0))
+    return _step(t, rise / 2, rise) * drift * (1.0 - _step(t, rise + rest + back / 2, back))
 
 
 def slow_eye_movements(t: Samples, duration_s: float, frequency_hz: float, rng: Rng) -> Samples:
