@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from auditor.errors import SettingsRefused
 from connector.app import HOOK, create_app, serve
 from connector.fhir import FhirClient
 from connector.settings import Settings
@@ -48,14 +49,14 @@ def service(settings: Settings, watch: Watch = lambda _moment: None) -> Iterator
         watch: told of each moment of each study, on other threads.
 
     Raises:
-        SettingsRefused: the database cannot be opened, or the file of channel names not read.
+        SettingsRefused: the data folder, the database or the file of channel names cannot be
+            used.
         UsageError: the stager cannot be made.
         ServerFailed: the EHR does not take our Subscription, or the port is taken.
     """
-    settings.data.mkdir(parents=True, exist_ok=True)
+    secret = _webhook_secret(settings)
     stager = make_stager(settings.stager, settings.model)
     names = load_channel_names(settings.channels) if settings.channels else None
-    secret = _webhook_secret(settings)
     store = Store.open(settings.store_url)
     try:
         with FhirClient(settings.fhir_url, _auth(settings)) as ehr:
@@ -100,7 +101,14 @@ def _webhook_secret(settings: Settings) -> str:
     """The secret as set; otherwise one of our own making, the same at each start."""
     if settings.webhook_secret is not None:
         return settings.webhook_secret.get_secret_value()
-    return _kept_secret(settings.data / "webhook-secret")
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        return _kept_secret(settings.data / "webhook-secret")
+    except OSError as error:
+        problem = f"the folder cannot be used ({(error.strerror or 'no reason given').lower()})"
+        raise SettingsRefused(
+            "SOMNOAUDIT_DATA", problem, "name one in which the service may write"
+        ) from None
 
 
 def _kept_secret(path: Path) -> str:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import (
     Connection,
     DateTime,
@@ -159,19 +160,21 @@ class Store:
         """Connects, and brings the schema up to date.
 
         Raises:
-            SettingsRefused: there is no database at this address.
+            SettingsRefused: there is no database at this address, or a later version made it.
         """
         engine = _engine(url)
         try:
             with engine.begin() as connection:
                 _migrate(connection)
-        except OperationalError:
+        except (OperationalError, CommandError) as error:
             engine.dispose()
-            raise SettingsRefused(
-                "SOMNOAUDIT_DATABASE_URL",
-                "the database cannot be opened",
-                "check that it exists, that it runs, and the user's rights",
-            ) from None
+            if isinstance(error, CommandError):
+                problem = "the database was made by a later somnoaudit"
+                remedy = "install that version, or name another database"
+            else:
+                problem = "the database cannot be opened"
+                remedy = "check that it exists, that it runs, and the user's rights"
+            raise SettingsRefused("SOMNOAUDIT_DATABASE_URL", problem, remedy) from None
         return cls(engine, clock)
 
     def close(self) -> None:

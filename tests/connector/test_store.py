@@ -180,3 +180,12 @@ def test_a_database_that_is_not_there_is_said_without_its_password(tmp_path: Pat
     with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATABASE_URL") as refused:
         Store.open(missing)
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_database_of_a_later_version_is_left_alone(url: str) -> None:
+    store = Store.open(url)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE somnoaudit_schema SET version_num = '9999'")
+    store.close()
+    with pytest.raises(SettingsRefused, match="made by a later somnoaudit; install that version"):
+        Store.open(url)

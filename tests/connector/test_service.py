@@ -1,0 +1,211 @@
+"""The service, whole: a real EHR tells it of a study, and a killed worker ends what it began."""
+
+import base64
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pyedflib
+import pytest
+from hospital import POLYSOMNOGRAPHY, Laboratory, PlacedStudy
+
+from auditor.errors import SettingsRefused
+from connector.demo_ehr import DemoEhr
+from connector.documents import Json
+from connector.fhir import Criteria, FhirClient, Resource, reference_to
+from connector.service import service
+from connector.settings import load_settings
+from connector.steps import EhrSteps
+from connector.store import State, Store, utc_now
+from connector.study import find_studies
+from connector.workflow import NamedStudy, Worker
+from staging.stager import Progress, make_stager
+
+N_EPOCHS = 4
+RATE_HZ = 100
+
+
+@pytest.fixture(scope="module")
+def scoring(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two minutes of a night, every epoch said to be N3."""
+    path = tmp_path_factory.mktemp("scored") / "scoring.json"
+    rows = [{"epoch": i, "sleep_stage": "N3"} for i in range(N_EPOCHS)]
+    path.write_text(json.dumps(rows))
+    _write_noise(path.with_name("night.edf"))
+    return path
+
+
+def _write_noise(path: Path) -> None:
+    labels = ("F4-M1", "C4-M1", "O2-M1", "E1-M2", "E2-M2", "Chin 1-2")
+    noise = np.random.default_rng(1).normal(0, 20, (len(labels), 30 * N_EPOCHS * RATE_HZ))
+    with pyedflib.EdfWriter(str(path), len(labels)) as writer:
+        writer.setSignalHeaders(
+            [
+                {
+                    "label": label,
+                    "dimension": "uV",
+                    "sample_frequency": RATE_HZ,
+                    "physical_min": -200.0,
+                    "physical_max": 200.0,
+                    "digital_min": -32768,
+                    "digital_max": 32767,
+                    "transducer": "",
+                    "prefilter": "",
+                }
+                for label in labels
+            ]
+        )
+        writer.writeSamples(list(noise.clip(-200, 200)))
+
+
+def _place(fhir: FhirClient, scoring: Path) -> PlacedStudy:
+    content = scoring.with_name("night.edf").read_bytes()
+    binary = {
+        "resourceType": "Binary",
+        "contentType": "application/edf",
+        "data": base64.b64encode(content).decode(),
+    }
+    attachment = {
+        "url": reference_to(fhir.create(binary)),
+        "size": len(content),
+        "hash": base64.b64encode(hashlib.sha1(content).digest()).decode(),
+    }
+    return Laboratory(document={"type": POLYSOMNOGRAPHY}, attachment=attachment).place(fhir)
+
+
+def _written(fhir: FhirClient, placed: PlacedStudy, resource_type: str) -> list[Resource]:
+    return list(fhir.search(resource_type, {"subject": placed.patient}))
+
+
+def test_a_notified_study_ends_in_one_report(
+    ehr: DemoEhr, fhir: FhirClient, scoring: Path, tmp_path: Path
+) -> None:
+    settings = load_settings(
+        fhir_url=ehr.base_url, data=tmp_path, stager="scored", model=str(scoring), port=0
+    )
+    with service(settings) as running:
+        placed = _place(fhir, scoring)
+        (order,) = find_studies(fhir, placed.document)
+        study = running.worker.wait(order.id, patience_s=60)
+        assert (study.state, study.reason) == (State.REPORTED, "")
+        (report,) = _written(fhir, placed, "DiagnosticReport")
+        assert reference_to(report) == study.report
+        assert report["status"] == "preliminary"
+        page = httpx.get(f"{running.address}/studies/{study.id}").text
+        assert f"of {N_EPOCHS} epochs" in page
+        assert "AI-generated; not reviewed or signed by a physician." in page
+        # The EHR changes the document, and notifies again: nothing comes of it.
+        fhir.update({**fhir.read(*placed.document.split("/")), "description": "night 1"})
+        again = _place(fhir, scoring)
+        (later,) = find_studies(fhir, again.document)
+        running.worker.wait(later.id, patience_s=60)
+        assert len(_written(fhir, placed, "DiagnosticReport")) == 1
+    secret = tmp_path / "webhook-secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert len(secret.read_text()) >= 16
+
+
+def test_a_data_folder_that_cannot_be_made_is_said(scoring: Path) -> None:
+    settings = load_settings(fhir_url="http://127.0.0.1:9", data=scoring / "below-a-file")
+    with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATA: "), service(settings):
+        pass
+
+
+# ── killed within steps ───────────────────────────────────────────────────────────────────
+
+
+class DyingClient(FhirClient):
+    """Kills its process after so many resources were created: the answer is never heard."""
+
+    def __init__(self, base_url: str, dies_after: int | None) -> None:
+        super().__init__(base_url)
+        self._left = dies_after
+
+    def create(self, resource: Resource, if_none_exist: Criteria | None = None) -> Resource:
+        created = super().create(resource, if_none_exist)
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return created
+
+
+class DyingSteps(EhrSteps):
+    """Kills its process at the end of a step, before anyone remembers that it is done."""
+
+    dies_in = ""
+
+    def score(self, study_id: str, study: Json, progress: Progress) -> None:
+        super().score(study_id, study, progress)
+        self._die("score")
+
+    def report(self, study_id: str) -> str:
+        report = super().report(study_id)
+        self._die("report")
+        return report
+
+    def _die(self, step: str) -> None:
+        if step == self.dies_in:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+# By step, or in the midst of reporting by the number of resources created: after the second,
+# the Device and an Observation stand in the EHR, and no report.
+DEATHS = ["score", "2", "report"]
+
+
+def _work(folder: Path, base_url: str, scoring: Path, study: NamedStudy, death: str) -> None:
+    url = f"sqlite:///{folder / 'somnoaudit.db'}"
+    store = Store.open(url)
+    client = DyingClient(base_url, int(death) if death.isdigit() else None)
+    stager = make_stager("scored", str(scoring))
+    steps = DyingSteps(client, store, stager, folder / "studies", utc_now)
+    steps.dies_in = death
+    with Worker(store, url, steps) as worker:
+        worker.submit(study)
+        ended = worker.wait(study["study_id"], patience_s=60)
+    (folder / "end").write_text(ended.state)
+
+
+def test_a_worker_killed_within_a_step_ends_with_one_of_each(
+    ehr: DemoEhr, fhir: FhirClient, scoring: Path, tmp_path: Path
+) -> None:
+    placed = {death: _place(fhir, scoring) for death in DEATHS}
+    spawn = multiprocessing.get_context("forkserver")
+    spawn.set_forkserver_preload(["connector.steps"])
+
+    def work(deaths: dict[str, str]) -> list[int | None]:
+        processes = []
+        for death, dies_in in deaths.items():
+            folder = tmp_path / death
+            folder.mkdir(exist_ok=True)
+            (order,) = find_studies(fhir, placed[death].document)
+            study = NamedStudy(study_id=order.id, source=order.document)
+            arguments = (folder, ehr.base_url, scoring, study, dies_in)
+            processes.append(spawn.Process(target=_work, args=arguments))
+            processes[-1].start()
+        for process in processes:
+            process.join(120)
+        return [process.exitcode for process in processes]
+
+    assert work({death: death for death in DEATHS}) == [-signal.SIGKILL] * len(DEATHS)
+    assert work(dict.fromkeys(DEATHS, "")) == [0] * len(DEATHS)
+
+    for death in DEATHS:
+        assert (tmp_path / death / "end").read_text() == "reported", death
+        (report,) = _written(fhir, placed[death], "DiagnosticReport")
+        observations = _written(fhir, placed[death], "Observation")
+        assert {reference_to(o) for o in observations} == {
+            r["reference"] for r in report["result"]
+        }, death
+        (task,) = fhir.search("Task", {"patient": placed[death].patient})
+        assert task["focus"]["reference"] == reference_to(report)
+        store = Store.open(f"sqlite:///{tmp_path / death / 'somnoaudit.db'}")
+        (study,) = store.studies()
+        assert study.report == reference_to(report)
+        store.close()
