@@ -44,6 +44,7 @@ class Leaf:
         id: its name within the rule.
         text: as written.
         references: the quantities on its left side.
+        operator: what compares the left side with the threshold.
         params: its named thresholds.
         threshold: the right side's value.
         unit: UCUM unit of both sides; empty for words.
@@ -52,6 +53,7 @@ class Leaf:
     id: str
     text: str
     references: tuple[Reference, ...]
+    operator: str
     params: Mapping[str, Parameter]
     threshold: Scalar
     unit: str
@@ -112,7 +114,7 @@ class Scope:
         Raises:
             ConditionRefused: it is no comparison of quantities with a threshold.
         """
-        left, right = _sides(document.expr)
+        left, operator, right = _sides(document.expr)
         names = self._names(left)
         used = set(_NAME.findall(_TEXT.sub("", right)))
         for name in document.params.keys() - used:
@@ -127,6 +129,7 @@ class Scope:
             document.id,
             document.expr,
             tuple(self._references[name] for name in names),
+            operator,
             document.params,
             _scalar(threshold.plain_value()),
             self._unit(names, document),
@@ -173,14 +176,14 @@ def _references(quantities: Mapping[str, Quantity]) -> Iterator[Reference]:
             yield Reference(f"{prefix}.{STAGE}", STAGE, offset)
 
 
-def _sides(expression: str) -> tuple[str, str]:
+def _sides(expression: str) -> tuple[str, str, str]:
     parts = _COMPARISON.split(expression)
     if len(parts) != 3:
         raise ConditionRefused(
             "a condition is one comparison: what is measured, one of >= <= > < == != in, "
             "and the threshold"
         )
-    return parts[0], parts[2]
+    return parts[0], parts[1], parts[2]
 
 
 def _compiled(expression: str, variables: Mapping[str, cel.Type]) -> cel.Expression:

@@ -21,7 +21,6 @@ from auditor.vocabulary import (
     Audit,
     Claim,
     ClaimFinding,
-    ConditionFinding,
     EpochAudit,
     Evidence,
     Extent,
@@ -228,7 +227,7 @@ class _Auditor:
             )
         return self._triage.flag(
             FlagCode.RULE_NOT_MET,
-            f"{check.rule.id} is cited, but does not hold: {'; '.join(map(_spoken, failed))}",
+            f"{check.rule.id} is cited, but does not hold: {'; '.join(map(check.spoken, failed))}",
         )
 
     def _required_flags(self, scored: ScoredEpoch, checks: Sequence[RuleCheck]) -> Iterator[Flag]:
@@ -236,7 +235,7 @@ class _Auditor:
             elsewhere = check.leads_to(scored.stage) is Verdict.CONTRADICTED
             if check.rule.decides_alone and check.verdict is Verdict.SUPPORTED and elsewhere:
                 stages = " or ".join(stage for stage, _ in check.stages)
-                measured = "; ".join(map(_spoken, check.conditions))
+                measured = "; ".join(map(check.spoken, check.conditions))
                 yield self._triage.flag(
                     FlagCode.OTHER_STAGE_REQUIRED,
                     f"{check.rule.id} holds and decides alone for {stages}: {measured}",
@@ -359,10 +358,3 @@ def _claim(implied: ImpliedClaim) -> Claim:
         else Extent(implied.extent.op, implied.extent.fraction),
         spans=tuple(Span(start_s, end_s) for start_s, end_s in implied.spans_s),
     )
-
-
-def _spoken(finding: ConditionFinding) -> str:
-    """A condition as the physician reads it: "slow wave share 0.34 (0.2)"."""
-    unit = f" {finding.unit}" if finding.unit not in ("", "1") else ""
-    name = finding.id.replace("_", " ")
-    return f"{name} is {finding.measured}{unit}, asked is {finding.threshold}{unit}"
