@@ -1,0 +1,145 @@
+"""A sentence as a row of marks: phrases with their senses, quantities, channels and signs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from auditor.claims.lexicon import Lexicon, Sense
+from auditor.claims.quantities import Quantity, quantity_at
+from auditor.claims.text import Token
+from auditor.vocabulary import Level, Phenomenon
+
+
+class Sign(StrEnum):
+    """Punctuation that joins or parts."""
+
+    COMMA = ","
+    COLON = ":"
+    SEMICOLON = ";"
+    DASH = "-"
+    HYPHEN = "‐"
+    SLASH = "/"
+    OPEN = "("
+    CLOSE = ")"
+    QUERY = "?"
+    STOP = "."
+
+
+_SIGNS = {sign.value: sign for sign in Sign} | {
+    "[": Sign.OPEN,
+    "]": Sign.CLOSE,
+    "!": Sign.STOP,
+    "→": Sign.SEMICOLON,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A phenomenon spoken of.
+
+    Attributes:
+        phenomenon: which.
+        group: the kind of things that it is listed with.
+        level: of chin tone.
+        described: told by a description, not by its name.
+        likened: only something like it ("spindle-like").
+        vague: what is said of it cannot be told.
+        said_from: where the words that say it begin, when that is before the mark.
+    """
+
+    phenomenon: Phenomenon
+    group: str
+    level: Level | None = None
+    described: bool = False
+    likened: bool = False
+    vague: bool = False
+    said_from: int | None = None
+
+
+_NO_SENSES: Mapping[Sense, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One element of a sentence.
+
+    Attributes:
+        start, end: offsets in the text.
+        senses: what its words can do; empty for words that the lexicon does not know.
+        sign: where it is punctuation.
+        quantity: where it is one.
+        channel: where it is a channel's label, as written.
+        term: where it names a phenomenon.
+        aside: the marks of a parenthesis that says more of what stands before it.
+        tight: nothing stands between it and the mark before.
+    """
+
+    start: int
+    end: int
+    senses: Mapping[Sense, Any] = field(default_factory=lambda: _NO_SENSES)
+    sign: Sign | None = None
+    quantity: Quantity | None = None
+    channel: str | None = None
+    term: Term | None = None
+    aside: tuple[Mark, ...] = ()
+    tight: bool = False
+
+    def has(self, *senses: Sense) -> bool:
+        return any(sense in self.senses for sense in senses)
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is made of words and nothing more is known of it."""
+        return not (
+            self.senses or self.sign or self.quantity or self.channel or self.term or self.aside
+        )
+
+
+def marks(found: Sequence[Token], text: str, lexicon: Lexicon) -> list[Mark]:
+    """The sentence's marks, longest phrases first."""
+    row: list[Mark] = []
+    i = 0
+    while i < len(found):
+        mark, i = _mark(found, i, text, lexicon)
+        row.append(mark)
+    return row
+
+
+def _mark(found: Sequence[Token], i: int, text: str, lexicon: Lexicon) -> tuple[Mark, int]:
+    token = found[i]
+    if token.text in lexicon.leads:
+        return _channel(found, i, text, lexicon)
+    phrase = lexicon.phrases.longest(found, i)
+    measured = quantity_at(found, i, lexicon)
+    if measured and (phrase is None or measured[1] >= phrase[0]):
+        quantity, end = measured
+        span = (token.start, found[end - 1].end)
+        return Mark(*span, quantity=quantity, tight=token.tight), end
+    if phrase:
+        end, senses = phrase
+        return Mark(token.start, found[end - 1].end, senses, tight=token.tight), end
+    sign = _SIGNS.get(token.text)
+    if sign is Sign.DASH and _within_a_word(found, i):
+        sign = Sign.HYPHEN
+    return Mark(token.start, token.end, sign=sign, tight=token.tight), i + 1
+
+
+def _within_a_word(found: Sequence[Token], i: int) -> bool:
+    return found[i].tight and i + 1 < len(found) and found[i + 1].tight
+
+
+def _channel(found: Sequence[Token], i: int, text: str, lexicon: Lexicon) -> tuple[Mark, int]:
+    """A label such as ``O2-M1``: a lead and, where it stands there, its reference."""
+    end = i + 1
+    if (
+        i + 2 < len(found)
+        and found[i + 1].text in {"-", ":", "/"}
+        and found[i + 2].tight
+        and found[i + 2].text in lexicon.references
+    ):
+        end = i + 3
+    span = (found[i].start, found[end - 1].end)
+    return Mark(*span, channel=text[slice(*span)], tight=found[i].tight), end

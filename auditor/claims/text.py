@@ -1,0 +1,144 @@
+"""From text to tokens and sentences, with the offsets of the text as it was given."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+_DASHES = "‐‑‒–—―−﹣-"
+_SPECIAL = {
+    **dict.fromkeys(_DASHES, "-"),
+    **dict.fromkeys("•◦▪●‣", "-"),
+    **dict.fromkeys("‘’ʼ", "'"),
+    **dict.fromkeys("“”„", '"'),
+    **dict.fromkeys("≈∼∿～≃≅", "~"),
+    **dict.fromkeys("≧⩾", "≥"),
+    **dict.fromkeys("≦⩽", "≤"),
+    "µ": "μ",
+    "ſ": "s",
+}
+_TOKEN = re.compile(
+    r"(?P<number>0,\d+(?![\d,])|\d+(?:\.\d+)?)"
+    r"|(?P<word>[^\W\d_]+[^\W_]*(?:'[^\W\d_]+)?)"
+    r"|(?P<newline>\n)"
+    r"|(?P<symbol>[<>]=|[^\w\s])"
+)
+_MARKUP = frozenset("*`#|")
+# A line that ends before this column ends its sentence, unless it ends in mid-list.
+_WRAPPED_FROM = 55
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, a number or a sign.
+
+    Attributes:
+        text: folded: lower case, one sign for all dashes, and so on.
+        start, end: offsets in the text as given.
+        tight: nothing stands between it and the token before.
+        number: its value where it is one.
+        capital: its first letter is a capital.
+    """
+
+    text: str
+    start: int
+    end: int
+    tight: bool = False
+    number: float | None = None
+    capital: bool = False
+
+
+class _Folding(dict[int, str]):
+    """Each character as the lexicon writes it; one for one, so that offsets stay."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        folded = _SPECIAL.get(char)
+        if folded is None:
+            folded = unicodedata.normalize("NFKC", char).lower()
+            folded = _SPECIAL.get(folded, folded)
+        self[code] = folded if len(folded) == 1 else char
+        return self[code]
+
+
+_FOLDING = _Folding()
+
+
+def fold(text: str) -> str:
+    """The text with one sign for each thing, character for character as long as it was."""
+    return text.translate(_FOLDING)
+
+
+def tokens(text: str) -> list[Token]:
+    """All tokens; a line break is the token ``"\\n"``."""
+    folded = fold(text)
+    found = []
+    end = -1
+    for match in _TOKEN.finditer(folded):
+        word = match.group()
+        if word in _MARKUP:
+            if not (found and found[-1].text == "\n" and folded.startswith(" ", match.end())):
+                continue
+            word = "-"
+        number = float(word.replace(",", ".")) if match.lastgroup == "number" else None
+        start = match.start()
+        found.append(Token(word, start, match.end(), start == end, number, text[start].isupper()))
+        end = match.end()
+    return found
+
+
+def sentences(
+    text: str, abbreviations: frozenset[str], unfinished: frozenset[str]
+) -> Iterator[list[Token]]:
+    """The text cut at full stops, marks and line ends.
+
+    Args:
+        text: as given.
+        abbreviations: words after which a full stop ends nothing.
+        unfinished: words that do not end a line's sentence ("or", "the", "no").
+    """
+    found = tokens(text)
+    sentence: list[Token] = []
+    line_start = 0
+    for i, token in enumerate(found):
+        after = found[i + 1] if i + 1 < len(found) else None
+        if token.text == "\n":
+            if sentence and _line_ends(sentence, after, token.start - line_start, unfinished):
+                yield sentence
+                sentence = []
+            line_start = token.end
+            continue
+        sentence.append(token)
+        if _stops(found, i, after, abbreviations):
+            yield sentence
+            sentence = []
+    if sentence:
+        yield sentence
+
+
+def _stops(
+    found: Sequence[Token], i: int, after: Token | None, abbreviations: frozenset[str]
+) -> bool:
+    """Whether this token is a full stop, or a mark, that ends its sentence."""
+    text = found[i].text
+    if text not in {".", "!", "?"}:
+        return False
+    if after is None or after.text == "\n":
+        return True
+    if after.tight and after.text not in {'"', "'", ")"}:
+        return False
+    return text != "." or i == 0 or found[i - 1].text not in abbreviations
+
+
+def _line_ends(
+    sentence: Sequence[Token], after: Token | None, width: int, unfinished: frozenset[str]
+) -> bool:
+    """Whether a line break ends the sentence, or only wraps it."""
+    if after is None or after.text in {"\n", "-", "+"}:
+        return True
+    last = sentence[-1].text
+    if last in {",", "(", "/"} or last in unfinished:
+        return False
+    return after.capital or width < _WRAPPED_FROM
