@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,8 @@ from staging.stager import stager_names
 
 PREFIX = "SOMNOAUDIT_"
 
+_S = TypeVar("_S", bound="StoreSettings")
+
 
 def _http_url(value: str) -> str:
     """Checked as a URL and kept as written, less a slash at its end."""
@@ -38,17 +40,16 @@ def _http_url(value: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
-class Settings(BaseSettings):
-    """Each field is the environment variable ``SOMNOAUDIT_`` and its name in capitals."""
+class StoreSettings(BaseSettings):
+    """Where studies are kept.
+
+    Each field is the environment variable ``SOMNOAUDIT_`` and its name in capitals.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
     )
 
-    fhir_url: HttpUrl = Field(description="Base address of the EHR's FHIR R4 server.")
-    fhir_token: SecretStr | None = Field(
-        default=None, description="Bearer token for the EHR; none is sent without it."
-    )
     data: Path = Field(
         default_factory=lambda: Path.home() / ".somnoaudit",
         description="Folder for the database and for the recordings.",
@@ -57,25 +58,6 @@ class Settings(BaseSettings):
         default=None,
         description="SQLAlchemy address of the database, sqlite:///… or postgresql://…; "
         "an SQLite file in the data folder by default.",
-    )
-    stager: str = Field(default="yasa", description="Who stages; see somnoaudit score --help.")
-    model: str | None = Field(default=None, description="The model that the stager uses.")
-    channels: Path | None = Field(
-        default=None, description="A YAML file of the hospital's own channel names."
-    )
-    host: str = Field(default="127.0.0.1", description="Address that the service listens on.")
-    port: int = Field(
-        default=8350, ge=0, le=65535, description="Port that the service listens on; 0 is any."
-    )
-    public_url: HttpUrl | None = Field(
-        default=None,
-        description="Address under which the EHR and physicians reach the service; "
-        "http://HOST:PORT by default.",
-    )
-    webhook_secret: SecretStr | None = Field(
-        default=None,
-        description="Secret that the EHR sends with each notification, 16 characters or more; "
-        "made at the first start and kept in the data folder by default.",
     )
 
     @field_validator("data")
@@ -99,6 +81,41 @@ class Settings(BaseSettings):
             raise ValueError("give an address that begins with sqlite:/// or postgresql://")
         return url
 
+    @property
+    def store_url(self) -> str:
+        """The database's address, with its password where it has one."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data / 'somnoaudit.db'}"
+
+
+class Settings(StoreSettings):
+    """All that the service needs."""
+
+    fhir_url: HttpUrl = Field(description="Base address of the EHR's FHIR R4 server.")
+    fhir_token: SecretStr | None = Field(
+        default=None, description="Bearer token for the EHR; none is sent without it."
+    )
+    stager: str = Field(default="yasa", description="Who stages; see somnoaudit score --help.")
+    model: str | None = Field(default=None, description="The model that the stager uses.")
+    channels: Path | None = Field(
+        default=None, description="A YAML file of the hospital's own channel names."
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the service listens on.")
+    port: int = Field(
+        default=8350, ge=0, le=65535, description="Port that the service listens on; 0 is any."
+    )
+    public_url: HttpUrl | None = Field(
+        default=None,
+        description="Address under which the EHR and physicians reach the service; "
+        "http://HOST:PORT by default.",
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret that the EHR sends with each notification, 16 characters or more; "
+        "made at the first start and kept in the data folder by default.",
+    )
+
     @field_validator("webhook_secret")
     @classmethod
     def _hard_to_guess(cls, secret: SecretStr | None) -> SecretStr | None:
@@ -113,13 +130,6 @@ class Settings(BaseSettings):
             raise ValueError(f"no such stager is installed; there are {', '.join(stager_names())}")
         return name
 
-    @property
-    def store_url(self) -> str:
-        """The database's address, with its password where it has one."""
-        if self.database_url is not None:
-            return self.database_url.get_secret_value()
-        return f"sqlite:///{self.data / 'somnoaudit.db'}"
-
 
 def load_settings(**given: Any) -> Settings:
     """The settings of this process; those given by name go before the environment.
@@ -128,9 +138,22 @@ def load_settings(**given: Any) -> Settings:
         SettingsRefused: names every setting that is missing, unknown or wrong, and never the
             value that a setting has.
     """
+    return _loaded(Settings, given)
+
+
+def load_store_settings() -> StoreSettings:
+    """Where this process finds studies that were kept.
+
+    Raises:
+        SettingsRefused: as :func:`load_settings` does.
+    """
+    return _loaded(StoreSettings, {})
+
+
+def _loaded(kind: type[_S], given: dict[str, Any]) -> _S:
     problems = _unknown()
     try:
-        settings = Settings(**given)
+        settings = kind(**given)
     except ValidationError as error:
         problems += [
             _problem(detail["loc"], detail["type"], detail["msg"])

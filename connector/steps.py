@@ -8,8 +8,9 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from connector import pipeline, study, trigger
-from connector.documents import Json, audit_json, scoring_rows
+from connector.documents import Json, audit_json
 from connector.fhir import FhirClient
+from connector.kept import keep_evidence, keep_hypnogram
 from connector.report import REPORT, Entry, build_report, write_report
 from connector.store import Clock, Store
 from connector.workflow import NamedStudy
@@ -72,7 +73,8 @@ class EhrSteps:
         self._store.add_audit(
             study_id,
             audited.hypnogram.stager,
-            _json(scoring_rows(audited.hypnogram.epochs)),
+            keep_hypnogram(audited.hypnogram),
+            keep_evidence(audited.evidence),
             audited.audit.rulebook,
             _json(document),
             _REPORT.dump_json(entries).decode(),

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     ForeignKey,
+    LargeBinary,
     String,
     Text,
     TypeDecorator,
@@ -102,7 +103,7 @@ class StudyRow(Base):
 
 
 class HypnogramRow(Base):
-    """A study as one stager scored it; ``document`` is a scoring file's rows as JSON."""
+    """A study as one stager scored it; ``document`` as :mod:`connector.kept` writes it."""
 
     __tablename__ = "hypnograms"
 
@@ -115,18 +116,32 @@ class HypnogramRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class EvidenceRow(Base):
+    """What was measured in a study; ``document`` as :mod:`connector.kept` writes it."""
+
+    __tablename__ = "evidence"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id"), index=True)
+    document: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class AuditRow(Base):
     """The audit of one hypnogram by one rulebook.
 
     Attributes:
+        evidence_id: what it was audited against; None for audits from before it was kept.
         document: the audit JSON.
-        report: what is written to the EHR of it, as JSON.
+        report: what is written to the EHR of it, as JSON; an empty list for an audit that was
+            made again, of which nothing is.
     """
 
     __tablename__ = "audits"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     hypnogram_id: Mapped[int] = mapped_column(ForeignKey("hypnograms.id"), index=True)
+    evidence_id: Mapped[int | None] = mapped_column(ForeignKey("evidence.id"))
     rulebook_version: Mapped[str] = mapped_column(String(64))
     rulebook_sha256: Mapped[str] = mapped_column(String(64))
     document: Mapped[str] = mapped_column(Text)
@@ -145,6 +160,23 @@ class StoredStudy:
     report: str | None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedStudy:
+    """A study with its latest audit, and what that was made from.
+
+    Attributes:
+        study: the study.
+        audit: its latest audit.
+        hypnogram: the document of the hypnogram that was audited.
+        evidence: the document of what it was audited against; None where it was not kept.
+    """
+
+    study: StoredStudy
+    audit: AuditRow
+    hypnogram: str
+    evidence: bytes | None
 
 
 class Store:
@@ -227,11 +259,12 @@ class Store:
         study_id: str,
         stager: StagerIdentity,
         hypnogram_document: str,
+        evidence_document: bytes,
         rulebook: RulebookIdentity,
         audit_document: str,
         report: str,
     ) -> None:
-        """Keeps a hypnogram and its audit, both or neither."""
+        """Keeps a hypnogram, the evidence and the audit of one against the other, or nothing."""
         now = self._clock()
         hypnogram = HypnogramRow(
             study_id=study_id,
@@ -241,12 +274,14 @@ class Store:
             document=hypnogram_document,
             created_at=now,
         )
+        evidence = EvidenceRow(study_id=study_id, document=evidence_document, created_at=now)
         with self._session.begin() as session:
-            session.add(hypnogram)
+            session.add_all((hypnogram, evidence))
             session.flush()
             session.add(
                 AuditRow(
                     hypnogram_id=hypnogram.id,
+                    evidence_id=evidence.id,
                     rulebook_version=rulebook.version,
                     rulebook_sha256=rulebook.sha256,
                     document=audit_document,
@@ -254,6 +289,48 @@ class Store:
                     created_at=now,
                 )
             )
+
+    def add_further_audit(
+        self, earlier: AuditRow, rulebook: RulebookIdentity, audit_document: str
+    ) -> None:
+        """Keeps an audit of what was audited before, beside the earlier one."""
+        row = AuditRow(
+            hypnogram_id=earlier.hypnogram_id,
+            evidence_id=earlier.evidence_id,
+            rulebook_version=rulebook.version,
+            rulebook_sha256=rulebook.sha256,
+            document=audit_document,
+            report="[]",
+            created_at=self._clock(),
+        )
+        with self._session.begin() as session:
+            session.add(row)
+
+    def reported_studies(self, since: datetime | None = None) -> tuple[str, ...]:
+        """The studies that ended in a report, oldest first; those named since then alone."""
+        chosen = select(StudyRow.id).where(StudyRow.state == State.REPORTED.value)
+        if since is not None:
+            chosen = chosen.where(StudyRow.created_at >= since)
+        with self._session() as session:
+            return tuple(session.scalars(chosen.order_by(StudyRow.created_at, StudyRow.id)))
+
+    def audited_study(self, study_id: str) -> AuditedStudy | None:
+        """A study with its latest audit; None where it has none."""
+        latest = (
+            select(StudyRow, AuditRow, HypnogramRow.document, EvidenceRow.document)
+            .join(HypnogramRow, HypnogramRow.study_id == StudyRow.id)
+            .join(AuditRow, AuditRow.hypnogram_id == HypnogramRow.id)
+            .join(EvidenceRow, AuditRow.evidence_id == EvidenceRow.id, isouter=True)
+            .where(StudyRow.id == study_id)
+            .order_by(AuditRow.id.desc())
+            .limit(1)
+        )
+        with self._session() as session:
+            found = session.execute(latest).first()
+        if found is None:
+            return None
+        study, audit, hypnogram, evidence = found
+        return AuditedStudy(_stored(study), audit, hypnogram, evidence)
 
     def hypnogram(self, study_id: str) -> HypnogramRow | None:
         """The study's latest hypnogram."""
@@ -327,10 +404,10 @@ def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, to: str = "head") -> None:
     if connection.dialect.name == "postgresql":  # SQLite's writers wait for each other anyway
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

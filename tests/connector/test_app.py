@@ -94,7 +94,7 @@ def test_a_notification_without_end_is_cut_off(web: httpx.Client) -> None:
 
 def _add_audited(store: Store, study_id: str) -> None:
     store.add_study(study_id, "DocumentReference/12")
-    store.add_audit(study_id, STAGER, "[]", RULEBOOK, json.dumps(audited_night()), "[]")
+    store.add_audit(study_id, STAGER, "[]", b"", RULEBOOK, json.dumps(audited_night()), "[]")
     store.reported(study_id, "DiagnosticReport/9")
 
 

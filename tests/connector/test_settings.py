@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from auditor.errors import SettingsRefused
-from connector.settings import PREFIX, Settings, load_settings
+from connector.settings import PREFIX, Settings, load_settings, load_store_settings
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +24,13 @@ def test_an_address_of_the_ehr_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert settings.stager == "yasa"
     assert settings.host == "127.0.0.1"
     assert settings.store_url == f"sqlite:///{tmp_path}/.somnoaudit/somnoaudit.db"
+
+
+def test_what_was_kept_is_found_without_an_ehr(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_DATA", str(tmp_path))
+    assert load_store_settings().store_url == f"sqlite:///{tmp_path}/somnoaudit.db"
 
 
 def test_given_values_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from auditor.errors import SettingsRefused
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
-from connector.store import Base, State, Store
+from connector.store import Base, State, Store, _engine, _migrate
 
 YASA = StagerIdentity("yasa", "0.8.1", None)
 RULEBOOK = RulebookIdentity("1", "ab" * 32)
@@ -133,8 +133,8 @@ def test_the_latest_audit_is_shown_and_earlier_ones_are_kept(store: Store) -> No
     store.add_study("s2", "DocumentReference/2")
     assert store.audit("s1") is None
     assert store.hypnogram("s1") is None
-    store.add_audit("s1", YASA, '["µ"]', RULEBOOK, '{"first": 1}', "[]")
-    store.add_audit("s1", YASA, '["µV"]', RULEBOOK, '{"second": 2}', "[2]")
+    store.add_audit("s1", YASA, '["µ"]', b"1", RULEBOOK, '{"first": 1}', "[]")
+    store.add_audit("s1", YASA, '["µV"]', b"2", RULEBOOK, '{"second": 2}', "[2]")
     audit, hypnogram = store.audit("s1"), store.hypnogram("s1")
     assert audit is not None
     assert hypnogram is not None
@@ -145,11 +145,58 @@ def test_the_latest_audit_is_shown_and_earlier_ones_are_kept(store: Store) -> No
     assert store.audit("s2") is None
 
 
+def test_a_further_audit_is_of_the_same_hypnogram_and_evidence(store: Store) -> None:
+    store.add_study("s1", "DocumentReference/1")
+    assert store.audited_study("s1") is None
+    store.add_audit("s1", YASA, "scored", b"measured", RULEBOOK, "{}", "[1]")
+    first = store.audited_study("s1")
+    assert first is not None
+    store.add_further_audit(first.audit, RulebookIdentity("2", "cd" * 32), '{"again": 1}')
+    second = store.audited_study("s1")
+    assert second is not None
+    assert (second.hypnogram, second.evidence) == ("scored", b"measured")
+    assert (second.audit.document, second.audit.rulebook_version) == ('{"again": 1}', "2")
+    assert second.audit.report == "[]"
+    assert second.audit.id != first.audit.id
+
+
+def test_an_audit_from_before_evidence_was_kept_outlives_the_migration(url: str) -> None:
+    engine = _engine(url)
+    with engine.begin() as connection:
+        _migrate(connection, to="0001")
+        for insert in (
+            "INSERT INTO studies VALUES ('s1', 'D/1', 'reported', '', 'R/1', :now, :now)",
+            "INSERT INTO hypnograms VALUES (1, 's1', 'yasa', '0.8.1', NULL, 'scored', :now)",
+            "INSERT INTO audits VALUES (1, 1, '1', 'abab', '{\"old\": 1}', '[]', :now)",
+        ):
+            connection.execute(text(insert), {"now": "2026-01-01 00:00:00"})
+    engine.dispose()
+    store = Store.open(url)
+    old = store.audited_study("s1")
+    store.close()
+    assert old is not None
+    assert (old.hypnogram, old.evidence) == ("scored", None)
+    assert (old.audit.document, old.audit.rulebook_sha256) == ('{"old": 1}', "abab")
+
+
+def test_reported_studies_come_oldest_first_and_since_a_day(url: str) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    store = Store.open(url, clock=lambda: now)
+    for number in range(4):
+        now += timedelta(days=1)
+        store.add_study(f"s{number}", f"DocumentReference/{number}")
+    for number in (3, 1, 0):
+        store.reported(f"s{number}", f"DiagnosticReport/{number}")
+    assert store.reported_studies() == ("s0", "s1", "s3")
+    assert store.reported_studies(datetime(2026, 1, 3, tzinfo=UTC)) == ("s1", "s3")
+    store.close()
+
+
 def test_an_audit_of_an_unknown_study_is_refused_whole(store: Store) -> None:
     from sqlalchemy.exc import IntegrityError
 
     with pytest.raises(IntegrityError):
-        store.add_audit("nobody", YASA, "[]", RULEBOOK, "{}", "[]")
+        store.add_audit("nobody", YASA, "[]", b"", RULEBOOK, "{}", "[]")
     assert store.hypnogram("nobody") is None
 
 
