@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from auditor.evidence import (
     alpha_rhythm,
     chin_tone,
+    eye_blinks,
     k_complex,
     low_amplitude_mixed_frequency,
+    major_body_movement,
     rapid_eye_movements,
     sawtooth_waves,
     sleep_spindle,
@@ -40,12 +42,14 @@ ROUNDS: tuple[Mapping[Phenomenon, Detect], ...] = (
         Phenomenon.K_COMPLEX: k_complex.detect,
         Phenomenon.SLOW_WAVE_ACTIVITY: slow_wave_activity.detect,
         Phenomenon.THETA_ACTIVITY: theta_activity.detect,
-        Phenomenon.VERTEX_SHARP_WAVES: vertex_sharp_waves.detect,
         Phenomenon.SAWTOOTH_WAVES: sawtooth_waves.detect,
+        Phenomenon.EYE_BLINKS: eye_blinks.detect,
         Phenomenon.RAPID_EYE_MOVEMENTS: rapid_eye_movements.detect,
         Phenomenon.CHIN_TONE: chin_tone.detect,
+        Phenomenon.MAJOR_BODY_MOVEMENT: major_body_movement.detect,
     },
     {
+        Phenomenon.VERTEX_SHARP_WAVES: vertex_sharp_waves.detect,
         Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY: low_amplitude_mixed_frequency.detect,
     },
 )

@@ -5,10 +5,10 @@ it go, so the channels move out of phase. EEG that leaks into both of them moves
 one electrode below and one above the eyes (AASM's recommended derivations) vertical movements
 and blinks are out of phase too; with both below (the alternative) they are in phase.
 
-A *deflection* is one peak of minus the product of both channels, 0.5–5 Hz: the method of
-Agarwal et al. 2005 (doi:10.1109/TBME.2005.851512) as YASA publishes it, with a lower threshold,
-so that doubtful ones stay as candidates. Its shape is measured on both channels' difference
-below 15 Hz, where no high-pass filter bends it.
+Both channels jump at once when the eyes do, so a *deflection* begins at a peak of the product of
+both channels' jumps: the method of Agarwal et al. 2005 (doi:10.1109/TBME.2005.851512) and of
+YASA, which multiply the channels themselves, applied to what AASM's definition speaks of, the
+initial deflection. A jump back within a good second ends the deflection that it undoes.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import signal as sp
+from scipy.ndimage import maximum_filter1d
 
 from auditor.evidence.base import (
     WORKING_RATE_HZ,
+    Candidates,
     Doubles,
     Floats,
     Indices,
@@ -29,20 +31,31 @@ from auditor.evidence.base import (
     Signals,
     moving_mean,
 )
+from auditor.evidence.quality import movement_probability
 from auditor.vocabulary import Role
 
-BAND_HZ = (0.5, 5.0)
 SHAPE_HZ = 15.0
-SMALLEST_UV = 20.0
-"""In each eye; deflections of YASA's default start at 50 µV."""
-SHORTEST_S, LONGEST_S = 0.3, 1.2
+"""Up to here the eyes' movements are followed; above lies muscle."""
+SMALLEST_JUMP_UV = 12.0
+"""In each eye, within a fifth of a second; YASA's smallest movement has 50 µV."""
+LONGEST_S = 1.2
+"""The longest movement of YASA's detector."""
 
-_BEFORE_S, _AFTER_S = 0.6, 0.6
-_SHIFT_S = 0.15
-"""How far the peak of the shape may lie from that of the product."""
+_STEP_S = 0.1
+_PAUSE_S = 0.04
+"""A jump is the difference of two means of a tenth of a second, with this pause between."""
+_APART_S = 0.12
+_DWARFED = 0.35
+_DWARFED_WITHIN_S = 0.5
+"""Beside a jump that is three times its size, a jump is noise upon it."""
+_STILL_HELD, _LEFT = 0.35, 0.5
+"""Of a deflection's height, what a jump back finds, and what it leaves at most."""
+
 _SLOPE_S = 0.05
-_LEVEL_S = 2.0
-_SHADOW_S = 0.7
+_FLAT = 0.05
+"""Of a jump's height in that time: what is flatter is no longer the jump."""
+_LEAD = round(0.6 * WORKING_RATE_HZ)
+"""Samples to each side of a jump at which its deflection is looked at."""
 _NEIGHBOURHOOD_S = 30.0
 _WEIGHTIEST_UV = 150.0
 _DOUBT_UV = 100.0
@@ -56,8 +69,9 @@ class Eyes:
     Attributes:
         label: of the left eye's channel, under which what both show is reported.
         left, right: the channels.
-        frontal: the frontal EEG, which sees blinks too; None where there is none.
+        frontal: the foremost EEG, which sees blinks too; None where there is none.
         apart, together: half the difference and half the sum below 15 Hz, µV.
+        moving: how likely movement covers either channel, second by second.
     """
 
     label: str
@@ -66,6 +80,7 @@ class Eyes:
     frontal: Signal | None
     apart: Floats = field(repr=False)
     together: Floats = field(repr=False)
+    moving: Doubles = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,40 +88,34 @@ class Deflections:
     """Movements of both eye channels, as arrays of one length, by time.
 
     Attributes:
-        peak_s, start_s, end_s: seconds from the recording's start.
-        sign: of the left eye's channel at the peak.
-        amplitude_uv: geometric mean of both channels at the peak, 0.5–5 Hz.
-        prominence_uv: how far it rises above what surrounds it, likewise.
-        excursion_uv: from the foot of the initial deflection to the peak, of the half
-            difference (or half sum).
-        height_uv: of the peak above the level that both eyes keep around it, of the same.
-        rise_s: duration of the initial deflection, as of a half cosine of its steepest slope.
-        width_s: at half its height.
-        purity: share of the power around the peak that is of this phase, 0 to 1.
-        overshadowed: height of the tallest deflection within 0.7 s, relative to its own.
+        start_s, end_s: seconds from the recording's start.
+        sign: of the left eye's channel.
+        jump_uv: the steepest part of the initial deflection, geometric mean of both channels.
+        height_uv: of the whole initial deflection, half the channels' difference (or sum).
+        sharpness: how much of the height the steepest fifth of a second makes up, 0 to 1.
+        width_s: from the initial deflection to the way back, each at half its height.
+        purity: how evenly both channels jump, 0 to 1.
         frontal_gain: µV in the frontal EEG for each µV here, of the left eye's sign.
         frontal_correlation: of the frontal EEG with it, of the left eye's sign; 0 without one.
         sameness: how much the deflections of the half minute around it share its sign, -1 to 1.
+        moving: how likely movement and muscle artefact cover the eyes there, 0 to 1.
     """
 
-    peak_s: Doubles
     start_s: Doubles
     end_s: Doubles
     sign: Doubles
-    amplitude_uv: Doubles
-    prominence_uv: Doubles
-    excursion_uv: Doubles
+    jump_uv: Doubles
     height_uv: Doubles
-    rise_s: Doubles
+    sharpness: Doubles
     width_s: Doubles
     purity: Doubles
-    overshadowed: Doubles
     frontal_gain: Doubles
     frontal_correlation: Doubles
     sameness: Doubles
+    moving: Doubles
 
     def __len__(self) -> int:
-        return len(self.peak_s)
+        return len(self.start_s)
 
 
 def both_eyes(signals: Signals) -> Eyes | None:
@@ -120,9 +129,10 @@ def both_eyes(signals: Signals) -> Eyes | None:
         left.label,
         left,
         right,
-        signals.by_role.get(Role.FRONTAL),
+        signals.by_role.get(Role.FRONTAL) or signals.by_role.get(Role.CENTRAL),
         (below_left - below_right) / np.float32(2),
         (below_left + below_right) / np.float32(2),
+        np.maximum(*(movement_probability(eye, signals.n_epochs) for eye in (left, right))),
     )
 
 
@@ -143,135 +153,156 @@ def both_labels_equal(signals: Signals) -> bool:
 
 def deflections(eyes: Eyes, *, in_phase: bool = False) -> Deflections:
     """Every deflection of the eyes that is out of phase, or in phase, candidates included."""
-    left = eyes.left.band(*BAND_HZ)
-    right = eyes.right.band(*BAND_HZ) * np.float32(1.0 if in_phase else -1.0)
-    product = left * right
-    peaks, found = sp.find_peaks(
-        product,
-        height=SMALLEST_UV**2,
-        distance=round(SHORTEST_S * WORKING_RATE_HZ),
-        prominence=(0.5 * SMALLEST_UV) ** 2,
-        wlen=round(LONGEST_S * WORKING_RATE_HZ),
-    )
-    sign = np.sign(left[peaks] + right[peaks]).astype(np.float64)
-    amplitude = np.sqrt(found["peak_heights"]).astype(np.float64)
     shape = eyes.together if in_phase else eyes.apart
-    outline = _outline(shape, peaks, sign)
-    gain, correlation = _frontal(eyes, outline)
-    other = left - right
-    power = np.square(left + right)
-    own = moving_mean(power, 0.5)[peaks]
-    strange = moving_mean(np.square(other), 0.5)[peaks]
+    other = eyes.apart if in_phase else eyes.together
+    # left · right = together² − apart², of the jumps as of the channels themselves.
+    jump, stray = _jumps(shape), _jumps(other)
+    product = np.square(jump) - np.square(stray)
+    at, _ = sp.find_peaks(
+        product, height=SMALLEST_JUMP_UV**2, distance=round(_APART_S * WORKING_RATE_HZ)
+    )
+    size = np.sqrt(product[at], dtype=np.float64)
+    standing = size >= _DWARFED * _largest_near(at, size, len(shape))
+    at, size = at[standing], size[standing]
+    sign = np.sign(jump[at]).astype(np.float64)
+    window = _windows(shape, at) * sign[:, None].astype(np.float32)
+    rise = _rise(window, size)
+    is_return, back = _returns(at, sign, rise)
+    first = ~is_return
+    at, size, sign, back = at[first], size[first], sign[first], back[first]
+    window, rise = window[first], rise.where(first)
+    start, end, width = _extent(window, rise, back - at)
+    height = rise.height
+    gain, correlation = _frontal(eyes, window, at)
+    jumped = np.square(jump[at], dtype=np.float64)
     return Deflections(
-        outline.peak / WORKING_RATE_HZ,
-        outline.start / WORKING_RATE_HZ,
-        outline.end / WORKING_RATE_HZ,
+        np.maximum(at + start, 0) / WORKING_RATE_HZ,
+        np.minimum(at + end, len(shape)) / WORKING_RATE_HZ,
         sign,
-        amplitude,
-        np.sqrt(found["prominences"]).astype(np.float64),
-        outline.excursion,
-        outline.height,
-        outline.rise_s,
-        outline.width_s,
-        (own / np.maximum(own + strange, 1e-9)).astype(np.float64),
-        _overshadowed(outline.peak, outline.height),
+        size,
+        height,
+        np.minimum(np.abs(jump[at]) / height, 1.0),
+        width / WORKING_RATE_HZ,
+        np.square(size) / np.maximum(jumped + np.square(stray[at]), 1e-9),
         gain * sign,
         correlation * sign,
-        _sameness(outline.peak / WORKING_RATE_HZ, sign, amplitude),
+        _sameness(at / WORKING_RATE_HZ, sign, size),
+        eyes.moving[np.minimum(at // WORKING_RATE_HZ, len(eyes.moving) - 1)],
     )
+
+
+def _jumps(samples: Floats) -> Floats:
+    """By how much the signal is higher just after each sample than just before it."""
+    means = moving_mean(samples, _STEP_S)
+    reach = _reach()
+    jumps = np.zeros_like(samples)
+    jumps[reach:-reach] = means[2 * reach :] - means[: -2 * reach]
+    return jumps
+
+
+def _reach() -> int:
+    """Samples from a jump to the middle of what comes before and after it."""
+    return round((_STEP_S + _PAUSE_S) / 2 * WORKING_RATE_HZ)
+
+
+def _largest_near(at: Indices, size: Doubles, n_samples: int) -> Doubles:
+    """The size of the largest jump close to each."""
+    grid = np.zeros(n_samples, dtype=np.float32)
+    grid[at] = size
+    width = 2 * round(_DWARFED_WITHIN_S * WORKING_RATE_HZ) + 1
+    largest: Doubles = maximum_filter1d(grid, width)[at].astype(np.float64)
+    return largest
 
 
 @dataclass(frozen=True, slots=True)
-class _Outline:
-    """Where each deflection lies and how it is shaped; rows of ``window`` are deflections."""
+class _Rise:
+    """The jumps with all that rises around them, in columns of their windows.
 
-    window: Floats
+    Attributes:
+        first, last: where it begins and ends.
+        foot, top: its values there, µV in the jump's sign.
+    """
+
     first: Indices
-    peak: Indices
-    start: Indices
-    end: Indices
-    excursion: Doubles
-    height: Doubles
-    rise_s: Doubles
-    width_s: Doubles
+    last: Indices
+    foot: Doubles
+    top: Doubles
+
+    @property
+    def height(self) -> Doubles:
+        return np.maximum(self.top - self.foot, 1.0)
+
+    def where(self, keep: Mask) -> _Rise:
+        return _Rise(self.first[keep], self.last[keep], self.foot[keep], self.top[keep])
 
 
-def _outline(shape: Floats, peaks: Indices, sign: Doubles) -> _Outline:
-    before, after = round(_BEFORE_S * WORKING_RATE_HZ), round(_AFTER_S * WORKING_RATE_HZ)
-    shift, slope = round(_SHIFT_S * WORKING_RATE_HZ), round(_SLOPE_S * WORKING_RATE_HZ)
-    lead = before + shift
-    window = _windows(shape, peaks - lead, lead + shift + after) * sign[:, None].astype(np.float32)
-    columns = np.arange(window.shape[1])
-    rows = np.arange(len(peaks))
+def _rise(window: Floats, size: Doubles) -> _Rise:
+    """As far to both sides of the jump as the signal keeps rising, noise set aside."""
+    slope = round(_SLOPE_S * WORKING_RATE_HZ)
+    tolerated = (_FLAT * size)[:, None].astype(np.float32)
+    rising = window[:, slope:] - window[:, :-slope] > tolerated
+    n_before = np.logical_and.accumulate(rising[:, _LEAD - slope // 2 :: -1], axis=1).sum(axis=1)
+    n_after = np.logical_and.accumulate(rising[:, _LEAD - slope // 2 :], axis=1).sum(axis=1)
+    first = np.maximum(_LEAD - n_before, 0)
+    last = np.minimum(_LEAD + n_after, window.shape[1] - 1)
+    rows = np.arange(len(window))
+    foot, top = (window[rows, column].astype(np.float64) for column in (first, last))
+    return _Rise(first, last, foot, top)
 
-    at = lead - shift + window[:, lead - shift : lead + shift + 1].argmax(axis=1)
-    top = window[rows, at].astype(np.float64)
-    rising = (columns <= at[:, None]) & (columns >= at[:, None] - before)
-    falling = (columns >= at[:, None]) & (columns <= at[:, None] + after)
-    foot = np.where(rising, window, np.inf).min(axis=1).astype(np.float64)
-    excursion = top - foot
-    steepness = np.full(window.shape, -np.inf, dtype=np.float32)
-    steepness[:, slope:] = window[:, slope:] - window[:, :-slope]
-    steepest = np.where(rising, steepness, -np.inf).max(axis=1).astype(np.float64) / _SLOPE_S
-    rise_s = np.maximum(np.pi / 2 * excursion / np.maximum(steepest, 1.0), _SLOPE_S)
 
-    # From and to a tenth of its height; what has not come back by then ends with the window.
-    tenth = window <= (foot + 0.1 * excursion)[:, None]
-    half = window <= (top - 0.5 * excursion)[:, None]
-    start = _last(tenth & rising, at - before)
-    end = _first(tenth & falling, at + after)
-    width = _first(half & falling, at + after) - _last(half & rising, at - before)
-    first = peaks - lead
-    return _Outline(
-        window,
-        first,
-        np.clip(first + at, 0, len(shape)),
-        np.clip(first + start, 0, len(shape)),
-        np.clip(first + end, 0, len(shape)),
-        excursion,
-        top - sign * _level(shape, first + at),
-        rise_s,
-        width / WORKING_RATE_HZ,
+def _returns(at: Indices, sign: Doubles, rise: _Rise) -> tuple[Mask, Indices]:
+    """Which jumps undo the one before, and for each jump where it is undone (else -1).
+
+    A jump undoes another that still holds when it comes, and leads back to about where that one
+    began. In a chain of jumps of which each could undo the one before, every second one does.
+    """
+    foot, height = rise.foot[:-1], rise.height[:-1]
+    held = -rise.foot[1:] - foot
+    left = -rise.top[1:] - foot
+    could = np.zeros(len(at), dtype=np.bool_)
+    could[1:] = (
+        (sign[1:] != sign[:-1])
+        & (np.diff(at) <= LONGEST_S * WORKING_RATE_HZ)
+        & (held >= _STILL_HELD * height)
+        & (np.abs(left) <= _LEFT * height)
     )
+    numbers = np.arange(len(at))
+    chain_start = np.maximum.accumulate(np.where(could, 0, numbers))
+    is_return: Mask = (numbers - chain_start) % 2 == 1
+    back = np.full(len(at), -1)
+    back[:-1][is_return[1:]] = at[1:][is_return[1:]]
+    return is_return, back
 
 
-def _level(shape: Floats, around: Indices) -> Doubles:
-    """The median of two seconds to each side, which one deflection does not move."""
-    half, step = round(_LEVEL_S * WORKING_RATE_HZ), 5
-    beside = np.arange(-half, half + 1, step)
-    at = np.clip(around[:, None] + beside, 0, len(shape) - 1)
-    level: Doubles = np.median(shape[at], axis=1).astype(np.float64)
-    return level
+def _extent(window: Floats, rise: _Rise, back: Indices) -> tuple[Indices, Indices, Indices]:
+    """Start, end and width of each deflection, in samples from its jump.
+
+    It ends with the jump back; without one, where it has fallen to half its height, or with the
+    window.
+    """
+    columns = np.arange(window.shape[1])
+    half_way = (rise.foot + rise.top) / 2
+    fallen = (window <= half_way[:, None]) & (columns > rise.last[:, None])
+    half = np.where(fallen.any(axis=1), fallen.argmax(axis=1), window.shape[1]) - _LEAD
+    undone = back > 0
+    end = np.where(undone, back + round(_STEP_S * WORKING_RATE_HZ), half)
+    return rise.first - _LEAD, end, np.where(undone, back, half)
 
 
-def _windows(samples: Floats, first: Indices, length: int) -> Floats:
-    """Windows of samples, one a row; the ends are continued by their own values."""
-    at = np.clip(first[:, None] + np.arange(length), 0, len(samples) - 1)
+def _windows(samples: Floats, around: Indices) -> Floats:
+    """Samples around each index, one row each; the ends are continued by their own values."""
+    at = np.clip(around[:, None] + np.arange(-_LEAD, _LEAD + 1), 0, len(samples) - 1)
     windows: Floats = samples[at]
     return windows
 
 
-def _last(mask: Mask, otherwise: Indices) -> Indices:
-    """In each row the last column that is True."""
-    found = mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)
-    return np.where(mask.any(axis=1), found, otherwise)
-
-
-def _first(mask: Mask, otherwise: Indices) -> Indices:
-    """In each row the first column that is True."""
-    return np.where(mask.any(axis=1), mask.argmax(axis=1), otherwise)
-
-
-def _frontal(eyes: Eyes, outline: _Outline) -> tuple[Doubles, Doubles]:
+def _frontal(eyes: Eyes, window: Floats, at: Indices) -> tuple[Doubles, Doubles]:
     """Gain and correlation of the frontal EEG with each deflection, in the deflection's sign."""
-    n = len(outline.peak)
-    if eyes.frontal is None or not n:
-        return np.zeros(n), np.zeros(n)
-    frontal = _windows(
-        eyes.frontal.band(None, SHAPE_HZ), outline.first, outline.window.shape[1]
-    ).astype(np.float64)
+    if eyes.frontal is None or not len(at):
+        return np.zeros(len(at)), np.zeros(len(at))
+    frontal = _windows(eyes.frontal.band(None, SHAPE_HZ), at).astype(np.float64)
     frontal -= frontal.mean(axis=1, keepdims=True)
-    own = outline.window - outline.window.mean(axis=1, keepdims=True)
+    own = window - window.mean(axis=1, keepdims=True)
     covariance = (frontal * own).sum(axis=1)
     power = np.square(own).sum(axis=1, dtype=np.float64)
     gain = covariance / np.maximum(power, 1e-9)
@@ -279,26 +310,12 @@ def _frontal(eyes: Eyes, outline: _Outline) -> tuple[Doubles, Doubles]:
     return gain, correlation
 
 
-def _overshadowed(peaks: Indices, height: Doubles) -> Doubles:
-    """How tall the tallest other deflection close to each is, relative to it.
-
-    Deflections lie 0.3 s apart at least, so that two to each side cover what is close.
-    """
-    reach = round(_SHADOW_S * WORKING_RATE_HZ)
-    tallest = np.zeros(len(peaks))
-    for step in (1, 2):
-        near = peaks[step:] - peaks[:-step] <= reach
-        np.maximum(tallest[step:], np.where(near, height[:-step], 0.0), out=tallest[step:])
-        np.maximum(tallest[:-step], np.where(near, height[step:], 0.0), out=tallest[:-step])
-    return tallest / np.maximum(height, 1.0)
-
-
-def _sameness(peak_s: Doubles, sign: Doubles, amplitude: Doubles) -> Doubles:
-    """How much the neighbours of each deflection share its sign, weighed by amplitude.
+def _sameness(peak_s: Doubles, sign: Doubles, size: Doubles) -> Doubles:
+    """How much the neighbours of each deflection share its sign, weighed by size.
 
     Blinks all point one way; eye movements, which must come back, point both ways.
     """
-    weight = np.minimum(amplitude, _WEIGHTIEST_UV)
+    weight = np.minimum(size, _WEIGHTIEST_UV)
     first = np.searchsorted(peak_s, peak_s - _NEIGHBOURHOOD_S)
     past = np.searchsorted(peak_s, peak_s + _NEIGHBOURHOOD_S, side="right")
     total = np.concatenate(([0.0], np.cumsum(weight)))
@@ -307,3 +324,10 @@ def _sameness(peak_s: Doubles, sign: Doubles, amplitude: Doubles) -> Doubles:
     alike = (signed[past] - signed[first]) * sign - weight
     same: Doubles = alike / (others + _DOUBT_UV)
     return same
+
+
+def candidates(found: Deflections, probability: Doubles) -> Candidates:
+    """Deflections as candidates for one phenomenon."""
+    return Candidates(
+        found.start_s, found.end_s, probability, np.full(len(found), np.nan), found.height_uv
+    )

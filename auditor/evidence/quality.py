@@ -32,6 +32,7 @@ from auditor.evidence.base import (
     Reasons,
     Signal,
     Signals,
+    logistic,
 )
 from auditor.vocabulary import EEG_ROLES, EPOCH_S, Channel, Role
 
@@ -66,12 +67,14 @@ SWAY_UV = 40.0
 """Standard deviation of one-second means: slow waves, which are faster, leave 25 µV there."""
 _DRIFT_S = 9
 
-MOVEMENT_PEAK_TO_PEAK_UV = 200.0
-MOVEMENT_HF_UV = 10.0
-MUSCLE_HF_UV = 20.0
-_HF_HZ = (25.0, 40.0)
+MOVEMENT_SWING_UV = 120.0
+"""Peak to peak in a second: slow waves and blinks exceed it, but without muscle."""
+MOVEMENT_MUSCLE_UV = 5.0
+_MUSCLE_HZ = (25.0, 40.0)
 """RMS between 25 and 40 Hz: EEG has 1 to 3 µV there and a frowning forehead up to 8."""
-MOVEMENT_OVER_NIGHT = 4.0
+_MOVEMENT_S = 3
+"""A movement is not the same from second to second."""
+MUSCLE_OVER_NIGHT = 3.5
 """And this many times what the channel shows there in a typical second."""
 
 _SAMPLED_EPOCHS = 120
@@ -260,7 +263,7 @@ def _reasons(role: Role, label: str, seconds: Seconds, working: Signal | None, l
         ),
     ]
     if working is not None:
-        moving = _per_epoch(movement_seconds(working, n_epochs))
+        moving = _per_epoch(movement_probability(working, n_epochs) >= 0.5)
         troubles.append((moving, MOVEMENT_HIDES_S, f"movement and muscle artefact hide {label}"))
     if working is not None and role in EEG_ROLES:
         sway = np.where(_sway_uv(working, n_epochs) >= SWAY_UV, round(EPOCH_S), 0)
@@ -297,34 +300,32 @@ def _scale(label: str, seconds: Seconds) -> str:
     return ""
 
 
-def movement_seconds(signal: Signal, n_epochs: int) -> Mask:
-    """The seconds in which movement or muscle artefact covers an EEG or eye channel.
+def movement_probability(signal: Signal, n_epochs: int) -> Doubles:
+    """How likely movement and muscle artefact cover the channel, second by second.
 
-    Movement is large and slow and comes with muscle; muscle alone counts where it is far beyond
-    what the channel shows at rest. Shape ``(30 · n_epochs,)``.
+    Movement swings and brings muscle: each makes up for what the other lacks. Shape
+    ``(30 · n_epochs,)``; needs a channel that shows 40 Hz.
     """
     seconds = signal.samples[: n_epochs * EPOCH_SAMPLES].reshape(-1, WORKING_RATE_HZ)
-    if not len(seconds):
-        return np.zeros(0, dtype=np.bool_)
-    swing_uv = np.ptp(seconds, axis=1)
-    fast_uv = _fast_uv(seconds) if signal.shows(_HF_HZ[1]) else np.zeros_like(swing_uv)
-    beyond = MOVEMENT_OVER_NIGHT * np.median(fast_uv)
-    moved = (swing_uv >= MOVEMENT_PEAK_TO_PEAK_UV) & (fast_uv >= max(MOVEMENT_HF_UV, beyond))
-    tensed = fast_uv >= max(MUSCLE_HF_UV, beyond)
-    covered: Mask = moved | tensed
-    return covered
+    if not len(seconds) or not signal.shows(_MUSCLE_HZ[1]):
+        return np.zeros(len(seconds))
+    swing_uv = np.maximum(np.ptp(seconds, axis=1), 1.0)
+    muscle_uv = np.maximum(_muscle_uv(seconds), 0.1)
+    usual_uv = max(MOVEMENT_MUSCLE_UV, MUSCLE_OVER_NIGHT * float(np.median(muscle_uv)))
+    strength = np.log(swing_uv / MOVEMENT_SWING_UV * muscle_uv / usual_uv)
+    return logistic(5.0 * uniform_filter1d(strength, _MOVEMENT_S, mode="nearest"))
 
 
-def _fast_uv(seconds: Floats) -> Doubles:
+def _muscle_uv(seconds: Floats) -> Doubles:
     """RMS of each second, shape ``(n, 100)``, between 25 and 40 Hz, from its Fourier series."""
     times = np.arange(WORKING_RATE_HZ) / WORKING_RATE_HZ
-    phase = 2j * np.pi * np.outer(times, np.arange(_HF_HZ[0], _HF_HZ[1] + 1))
+    phase = 2j * np.pi * np.outer(times, np.arange(_MUSCLE_HZ[0], _MUSCLE_HZ[1] + 1))
     taper = sp.windows.hann(WORKING_RATE_HZ, sym=False)
     waves = np.exp(-phase) * (taper / np.sqrt(np.square(taper).mean()) / WORKING_RATE_HZ)[:, None]
     cosines, sines = waves.real.astype(np.float32), waves.imag.astype(np.float32)
     power = np.square(seconds @ cosines).sum(axis=1) + np.square(seconds @ sines).sum(axis=1)
-    fast_uv: Doubles = np.sqrt(2 * power, dtype=np.float64)
-    return fast_uv
+    muscle_uv: Doubles = np.sqrt(2 * power, dtype=np.float64)
+    return muscle_uv
 
 
 def _sway_uv(signal: Signal, n_epochs: int) -> Doubles:

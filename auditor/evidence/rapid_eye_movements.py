@@ -1,32 +1,34 @@
 """Rapid eye movements: conjugate, irregular, sharply peaked.
 
 AASM scoring manual, section on stage R: the initial deflection usually lasts less than 500 ms.
-Found by the method of Agarwal et al. 2005 as YASA publishes it (see
-:mod:`auditor.evidence.eyes`), with every smaller peak kept as a candidate. What a peak is worth
-is a sum of log-odds: for a deflection well above the level that the eyes keep; against the slow
-rise of a slow eye movement; and against the brief deflection that always points the same way and
-shows in the frontal EEG, which is a blink.
+How they are found says :mod:`auditor.evidence.eyes`; every smaller deflection is kept as a
+candidate. What one is worth is a sum of log-odds: for its height, against a blunt beginning,
+which a slow eye movement has, and against its being a blink.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from auditor.evidence import eyes
-from auditor.evidence.base import Candidates, Doubles, Earlier, Measured, Signals, logistic
-from auditor.evidence.eyes import Deflections
+from auditor.evidence import eye_blinks, eyes
+from auditor.evidence.base import Candidates, Doubles, Earlier, Measured, Signals
+from auditor.evidence.eyes import Deflections, Eyes
 from auditor.vocabulary import Phenomenon
 
 TYPICAL_UV = 50.0
 """The least that YASA's detector takes."""
 LARGEST_UV = 325.0
 """The most that YASA's detector takes: beyond lie movements of the head and of electrodes."""
-SLOW_FROM_S = 0.25
-"""A half cosine of 0.25 s: what AASM calls slow takes twice as long and more."""
-WIDE_S = 0.6
+SHARP = 0.5
+"""A half cosine of 0.5 s, AASM's limit, has half its height in its steepest fifth of a second."""
+WIDE_S = 0.8
 """Wider at half its height is less likely one movement than two, or a slow one."""
-BLINK_S = 0.24
-"""A blink is narrower than this at half its height (doi:10.1016/0301-0511(84)90023-4)."""
+NARROW_S = 0.22
+"""Narrower is more likely a blink, or noise."""
+PURE = 0.97
+"""Both eyes move alike; noise that happens to be out of phase does not."""
+FRONTAL_GAIN = 0.4
+"""More of a vertical movement than this does not reach the frontal EEG; EEG does."""
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
@@ -36,32 +38,45 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     both = eyes.both_eyes(signals)
     if both is None or all(obstacles):
         return Measured(obstacles)
+    found = _out_of_phase(both)
+    if both.frontal is not None:
+        found = found.followed_by(_in_phase(both))
+    return Measured(obstacles, found.events(Phenomenon.RAPID_EYE_MOVEMENTS, both.label))
+
+
+def _out_of_phase(both: Eyes) -> Candidates:
     found = eyes.deflections(both)
-    events = Candidates(
-        found.start_s,
-        found.end_s,
-        logistic(_score(found)),
-        np.full(len(found), np.nan),
-        found.excursion_uv,
-    ).events(Phenomenon.RAPID_EYE_MOVEMENTS, both.label)
-    return Measured(obstacles, events)
+    return eyes.candidates(found, _probability(1.8 + _shape(found), eye_blinks.score(found)))
 
 
-def _score(found: Deflections) -> Doubles:
-    """Log-odds of each deflection. Weights: logistic regression on simulated eye channels of
-    many shapes, amplitudes and montages, rounded."""
-    height = np.clip(found.height_uv / TYPICAL_UV, 0.1, 1.2)
-    narrow = np.clip(np.log(BLINK_S / np.maximum(found.width_s, 0.05)), 0.0, 1.0)
-    frontal = np.minimum(np.abs(found.frontal_gain), 1.0) * np.abs(found.frontal_correlation)
-    score: Doubles = (
-        2.7
-        + 2.0 * np.log(height)
-        - 1.4 * np.log(np.clip(found.overshadowed, 1.0, 8.0))
-        - 8.0 * np.log(np.maximum(found.amplitude_uv / LARGEST_UV, 1.0))
-        - 4.4 * np.log(np.maximum(found.rise_s / SLOW_FROM_S, 1.0))
-        - 5.0 * np.log(np.maximum(found.width_s / WIDE_S, 1.0))
-        - 2.3 * narrow
-        - 5.0 * np.maximum(found.sameness, 0.0)
-        - 4.0 * frontal
+def _in_phase(both: Eyes) -> Candidates:
+    """Vertical movements, where both eye electrodes are on the same level.
+
+    Told from EEG only by its being larger in the EEG, so nothing without frontal EEG.
+    """
+    found = eyes.deflections(both, in_phase=True)
+    leaked = np.maximum(np.abs(found.frontal_gain) - FRONTAL_GAIN, 0.0)
+    score = 1.4 + _shape(found) - 14.0 * leaked
+    return eyes.candidates(found, _probability(score, eye_blinks.score_in_phase(found)))
+
+
+def _shape(found: Deflections) -> Doubles:
+    """Weights: logistic regression on simulated eye channels of many shapes, amplitudes and
+    montages, rounded."""
+    log_odds: Doubles = (
+        4.3 * np.log(np.clip(found.height_uv / TYPICAL_UV, 0.1, 1.2))
+        - 8.0 * np.log(np.maximum(found.height_uv / LARGEST_UV, 1.0))
+        - 7.5 * np.log(np.maximum(SHARP / found.sharpness, 1.0))
+        - 6.0 * np.log(np.maximum(found.width_s / WIDE_S, 1.0))
+        - 4.0 * np.log(np.clip(NARROW_S / found.width_s, 1.0, 3.0))
+        - 10.0 * np.maximum(PURE - found.purity, 0.0)
+        - 6.0 * found.moving
     )
-    return score
+    return log_odds
+
+
+def _probability(score: Doubles, blink: Doubles) -> Doubles:
+    """Of a rapid eye movement, when it may be that, a blink or neither."""
+    neither_or_blink = np.exp(np.clip(-score, -30, 30)) + np.exp(np.clip(blink - score, -30, 30))
+    probability: Doubles = 1.0 / (1.0 + neither_or_blink)
+    return probability

@@ -1,0 +1,86 @@
+"""Eye blinks: brief vertical deflections of both eyes, seen by the frontal EEG as well.
+
+AASM scoring manual, section on stage W: conjugate vertical movements at 0.5–2 Hz. With the
+recommended derivations the eyes' channels then move apart, with the alternative ones together,
+so both are searched. A blink is told from a rapid eye movement by being brief, by always
+pointing the same way, and by its share in the frontal EEG; from EEG that leaks into both eyes
+by being larger there than in the EEG.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditor.evidence import eyes
+from auditor.evidence.base import Doubles, Earlier, Measured, Signals, logistic
+from auditor.evidence.eyes import Deflections
+from auditor.vocabulary import Phenomenon
+
+TYPICAL_UV = 60.0
+WIDTH_S = 0.24
+"""At half its height; the lid is down and up within 0.1–0.4 s
+(doi:10.1016/0301-0511(84)90023-4)."""
+SHARP = 0.5
+FRONTAL_GAIN = 0.3
+EEG_GAIN = 0.6
+"""A blink reaches the frontal EEG weakened; EEG reaches the eyes weakened."""
+
+
+def detect(signals: Signals, earlier: Earlier) -> Measured:
+    """One event for each blink."""
+    del earlier
+    obstacles = eyes.obstacles(signals, eyes.SHAPE_HZ)
+    both = eyes.both_eyes(signals)
+    if both is None or all(obstacles):
+        return Measured(obstacles)
+    apart, together = eyes.deflections(both), eyes.deflections(both, in_phase=True)
+    found = eyes.candidates(apart, logistic(score(apart))).followed_by(
+        eyes.candidates(together, logistic(score_in_phase(together)))
+    )
+    return Measured(obstacles, found.events(Phenomenon.EYE_BLINKS, both.label))
+
+
+def score(found: Deflections) -> Doubles:
+    """Log-odds that a deflection out of phase is a blink. Weights, here and below: logistic
+    regression on simulated eye channels of many shapes, amplitudes and montages, rounded."""
+    width = _width(found)
+    seen_frontally = np.minimum(np.abs(found.frontal_gain) / FRONTAL_GAIN, 1.0)
+    log_odds: Doubles = (
+        -7.0
+        + _shape(found)
+        - 7.5 * np.maximum(width, 0.0)
+        - 10.5 * np.minimum(width, 0.0)
+        + 6.0 * np.maximum(found.sameness, 0.0)
+        + 4.0 * seen_frontally * np.abs(found.frontal_correlation)
+    )
+    return log_odds
+
+
+def score_in_phase(found: Deflections) -> Doubles:
+    """Log-odds that a deflection in phase is a blink."""
+    width = _width(found)
+    log_odds: Doubles = (
+        -4.0
+        + _shape(found)
+        - 8.5 * np.maximum(width, 0.0)
+        - 3.0 * np.minimum(width, 0.0)
+        + 7.0 * np.maximum(found.sameness, 0.0)
+        - 10.0 * np.maximum(np.abs(found.frontal_gain) - EEG_GAIN, 0.0)
+    )
+    return log_odds
+
+
+def _shape(found: Deflections) -> Doubles:
+    """What size, sharpness and a body at rest add."""
+    log_odds: Doubles = (
+        4.5 * np.log(np.clip(found.height_uv / TYPICAL_UV, 0.1, 1.5))
+        - 2.0 * np.log(np.maximum(SHARP / found.sharpness, 1.0))
+        - 6.0 * found.moving
+    )
+    return log_odds
+
+
+def _width(found: Deflections) -> Doubles:
+    """Log of the width against a blink's."""
+    width: Doubles = np.log(np.clip(found.width_s / WIDTH_S, 0.3, 3.0))
+    return width
