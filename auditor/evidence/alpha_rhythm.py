@@ -36,12 +36,12 @@ _SLOWER_HZ = (1.0, 7.0)
 _COMPETING_HZ = (7.0, 17.0)
 """Wide enough that alpha and spindles compete within it: the frequency found in one's own band
 would always be one's own."""
-_SMOOTHED_S = 0.5
-_PEAKS_BY = 4.0
+_SMOOTHED_S = 0.7
+_PEAKS_BY = 5.0
 """Power density over that of the flanks: at even odds, in log-odds two for each factor e."""
-_OUTWEIGHS_BY = 0.8
+_OUTWEIGHS_BY = 1.1
 """Power over that of all slower activity: an eye sees alpha where it carries the trace."""
-_VISIBLE_UV = 7.0
+_VISIBLE_UV = 8.0
 """Zero to peak."""
 _FASTEST_USUAL_HZ = 11.4
 """Above it lie spindles too, and each tenth of a hertz makes alpha less likely."""
@@ -86,7 +86,7 @@ def trains(signal: Signal, prior: float = 0.0) -> Candidates:
     score = (
         2.0 * np.log((density + _TINY) / (flanks + _TINY) / _PEAKS_BY)
         + 2.0 * np.log((power + _TINY) / (slower + _TINY) / _OUTWEIGHS_BY)
-        + 1.5 * np.log((envelope_uv + _TINY) / _VISIBLE_UV)
+        + 3.0 * np.log((envelope_uv + _TINY) / _VISIBLE_UV)
         - 4.0 * np.maximum(frequency_hz - _FASTEST_USUAL_HZ, 0.0)
         + prior
     )

@@ -12,7 +12,7 @@ whatever the recording's own rate. Chin EMG lives above that; it is read at its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -141,7 +141,12 @@ class Signals:
         return (reason,) * self.n_epochs
 
     def trusts(self, event: Event) -> bool:
-        """Whether the event's channel was recorded, and good, where the event is."""
+        """Whether the event's channel was recorded, and good, where the event is.
+
+        A body movement is itself what makes a channel poor.
+        """
+        if event.kind is Phenomenon.MAJOR_BODY_MOVEMENT:
+            return True
         role = self.montage.role_of(event.channel)
         if role is None:
             return False
@@ -493,6 +498,18 @@ def mask_of(
     np.add.at(changes, begin, 1)
     np.add.at(changes, end, -1)
     return np.cumsum(changes[:-1]) > 0
+
+
+def events_mask(
+    events: Iterable[Event],
+    at_least: Callable[[Phenomenon], float],
+    n_values: int,
+    rate_hz: int = WORKING_RATE_HZ,
+) -> Mask:
+    """Where events are that reach the probability asked of their kind."""
+    spans = [(e.start_s, e.end_s) for e in events if e.probability >= at_least(e.kind)]
+    start_s, end_s = np.array(spans, dtype=np.float64).reshape(-1, 2).T
+    return mask_of(start_s, end_s, n_values, rate_hz)
 
 
 def logistic(score: Doubles) -> Doubles:

@@ -45,7 +45,7 @@ _OWN_S = 2.5
 """The stretch around a wave that does not count as its own background."""
 _NEIGHBOURS = 4
 """Swings on either side among which a train of slow waves would show."""
-_FOOT = 0.2
+_FOOT = 0.15
 """A K complex begins and ends where it has fallen to this share of its peaks."""
 _MUSCLE_HZ = (16.0, 30.0)
 _MUSCLE_WINDOW_S = 4.0
@@ -237,12 +237,12 @@ def _score(
     widening = np.log(shape.second_half_width_s / shape.half_width_s)
     score: Doubles = (
         -0.4
-        + 2.5 * np.log(amplitude_uv / 90.0)
+        + 4.0 * np.log(amplitude_uv / 90.0)
         + 2.5 * np.log(amplitude_uv / np.maximum(background_uv, 1.0) / 7.0)
         - 4.0 * (nearby_uv / amplitude_uv - 0.5)
-        - 3.0 * np.maximum(slow_share - 0.4, 0.0)
+        - 6.0 * np.maximum(slow_share - 0.35, 0.0)
         + 1.2 * np.clip(widening - 0.2, -1.0, 0.8)
-        - 6.0 * np.maximum(shape.half_width_s - 0.27, 0.0)
+        - 8.0 * np.maximum(shape.half_width_s - 0.22, 0.0)
         - 10.0 * np.maximum(0.12 - shape.half_width_s, 0.0)
         - 8.0 * np.maximum(SHORTEST_S - duration_s, 0.0)
         - 4.0 * np.maximum(duration_s - 1.6, 0.0)

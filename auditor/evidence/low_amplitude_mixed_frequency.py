@@ -7,20 +7,17 @@ of an alert person with tense muscles.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from auditor.evidence.base import (
     STEPS_HZ,
     Earlier,
     Floats,
-    Mask,
     Measured,
     Signal,
     Signals,
+    events_mask,
     logistic,
-    mask_of,
     measures_of,
     share_of_epochs,
 )
@@ -53,12 +50,13 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
         return Measured(obstacles)
     limits = thresholds(Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY)
     probability = _probability(signal)
+    others = [event for phenomenon in _EXCLUDED_BY for event in earlier[phenomenon].events]
     value, low, high = (
         share_of_epochs((probability >= at_least) & ~excluded, signals.n_epochs, STEPS_HZ)
         for at_least, excluded in (
-            (0.5, _excluded(earlier, lambda _: 0.5, len(probability))),
-            (limits.clearly_there, _excluded(earlier, _clearly_not, len(probability))),
-            (limits.clearly_not, _excluded(earlier, _clearly_there, len(probability))),
+            (0.5, events_mask(others, lambda _: 0.5, len(probability), STEPS_HZ)),
+            (limits.clearly_there, events_mask(others, _clearly_not, len(probability), STEPS_HZ)),
+            (limits.clearly_not, events_mask(others, _clearly_there, len(probability), STEPS_HZ)),
         )
     )
     return Measured(
@@ -80,19 +78,6 @@ def _probability(signal: Signal) -> Floats:
     score = 5.0 * np.log(LARGEST_UV / (_PEAK_TO_PEAK_PER_RMS * whole))
     score = np.minimum(score, 2.0) + 4.0 * np.minimum(np.log(mixed / fast / _MIXED_TO_FAST), 0.0)
     return logistic(score).astype(np.float32)
-
-
-def _excluded(earlier: Earlier, at_least: Callable[[Phenomenon], float], n_steps: int) -> Mask:
-    """Where alpha or slow waves of at least these probabilities were found."""
-    spans = np.array(
-        [
-            (event.start_s, event.end_s)
-            for phenomenon in _EXCLUDED_BY
-            for event in earlier[phenomenon].events
-            if event.probability >= at_least(phenomenon)
-        ]
-    ).reshape(-1, 2)
-    return mask_of(spans[:, 0], spans[:, 1], n_steps, STEPS_HZ)
 
 
 def _clearly_there(phenomenon: Phenomenon) -> float:

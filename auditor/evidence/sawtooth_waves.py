@@ -1,8 +1,8 @@
 """Sawtooth waves: trains of sharply contoured, triangular waves of 2–6 Hz, largest centrally.
 
 AASM scoring manual, section on adult stage R; they often come before a burst of rapid eye
-movements. A train is told by its regularity, a peak in the spectrum where there usually is
-none, and by its teeth: one flank is steeper than the other.
+movements. A train is told by the band's share of all power, which is usually far less, and by
+its teeth: one flank is steeper than the other.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from auditor.vocabulary import Phenomenon, Role
 BAND_HZ = (2.0, 6.0)
 
 _TEETH_HZ = (1.5, 15.0)
-_BELOW_HZ = (0.4, 1.5)
-_ABOVE_HZ = (8.0, 14.0)
+_WHOLE_HZ = (0.5, 30.0)
+_SLOWER_HZ = (0.5, 1.5)
 _SMOOTHED_S = 0.5
-_RISES_BY = 3.0
-"""Power density over that of the flanks: at even odds."""
-_USUAL_UV = 12.0
-"""Zero to peak."""
+_USUAL_SHARE = 0.52
+"""Of all power: at even odds. The EEG of stage R has a third of its power in the band."""
+_USUAL_UV, _LARGEST_UV = 11.0, 30.0
+"""Zero to peak. Larger ones are K complexes and slow waves with their overtones."""
 _SHORTEST_S, _USUAL_S, _LONG_S = 0.8, 1.5, 4.0
 """Three waves make a train."""
 _CANDIDATE_SCORE = -1.4
@@ -50,13 +50,16 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
 def trains(signal: Signal) -> Candidates:
     """Every regular train of the band in one channel, with how like sawteeth it is."""
     spectrum = signal.spectrum
-    density = spectrum.density(*BAND_HZ, _SMOOTHED_S)
-    flanks = np.sqrt(
-        spectrum.density(*_BELOW_HZ, _SMOOTHED_S) * spectrum.density(*_ABOVE_HZ, _SMOOTHED_S)
-    )
-    envelope_uv = np.sqrt(2 * spectrum.power(*BAND_HZ, _SMOOTHED_S))
-    score = 2.0 * np.log((density + _TINY) / (flanks + _TINY) / _RISES_BY) + 2.0 * np.log(
-        (envelope_uv + _TINY) / _USUAL_UV
+    power = spectrum.power(*BAND_HZ, _SMOOTHED_S)
+    whole = spectrum.power(*_WHOLE_HZ, _SMOOTHED_S)
+    slower = spectrum.density(*_SLOWER_HZ, _SMOOTHED_S)
+    density = power / np.float32(BAND_HZ[1] - BAND_HZ[0])
+    envelope_uv = np.sqrt(2 * power)
+    score = (
+        4.0 * np.log((power + _TINY) / (whole + _TINY) / _USUAL_SHARE)
+        + 1.5 * np.minimum(np.log((density + _TINY) / (slower + _TINY)), 0.0)
+        + 2.0 * np.log((envelope_uv + _TINY) / _USUAL_UV)
+        - 4.0 * np.maximum(np.log((envelope_uv + _TINY) / _LARGEST_UV), 0.0)
     )
     spans = Spans.of_mask(score >= _CANDIDATE_SCORE, STEPS_HZ)
     spans = spans.where(spans.duration_s >= _SHORTEST_S)

@@ -39,6 +39,8 @@ SMALLEST_UV = 75.0
 SLOWEST_HZ, FASTEST_HZ = 0.5, 2.0
 
 _SEARCHED = (Role.FRONTAL, Role.CENTRAL)
+_BACKGROUND_ADDS_UV = 7.0
+"""What faster activity on its two extremes adds to a wave, on the average."""
 _LARGEST_UV = 500.0
 """Beyond this it is movement or sweat, no wave of the brain (YASA's limit is 350 µV for
 healthy adults; children reach more)."""
@@ -146,7 +148,7 @@ def _score(amplitude_uv: Doubles, smaller_lobe_uv: Doubles, period_s: Doubles) -
     )
     score: Doubles = np.minimum.reduce(
         [
-            (amplitude_uv - SMALLEST_UV) / 6.0,
+            (amplitude_uv - _BACKGROUND_ADDS_UV - SMALLEST_UV) / 6.0,
             (_LARGEST_UV - amplitude_uv) / 30.0,
             (0.15 - octaves_outside) / 0.1,
             (smaller_lobe_uv / amplitude_uv - 0.22) / 0.03,

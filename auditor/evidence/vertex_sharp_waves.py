@@ -20,6 +20,7 @@ from auditor.evidence.base import (
     Signal,
     Signals,
     Spans,
+    events_mask,
     first_true,
     logistic,
     rms_beside,
@@ -39,20 +40,23 @@ _STANDS_OUT_BY = 5.0
 _SURROUNDINGS_S = 4.0
 _OWN_S = 0.6
 _APART_S = 0.3
-_FOOT = 0.2
+_FOOT = 0.05
 """The wave begins and ends where it has fallen to this share of its peak."""
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
-    """Vertex sharp waves in the central channel."""
-    del earlier
+    """Vertex sharp waves in the central channel, apart from the sharp peaks of K complexes."""
     obstacles = signals.obstacles(Role.CENTRAL, _MUSCLE_HZ[1])
     signal = signals.by_role.get(Role.CENTRAL)
     if signal is None or not signal.shows(_MUSCLE_HZ[1]):
         return Measured(obstacles)
-    return Measured(
-        obstacles, candidates(signal).events(Phenomenon.VERTEX_SHARP_WAVES, signal.label)
+    k_complexes = events_mask(
+        earlier[Phenomenon.K_COMPLEX].events, lambda _: 0.5, len(signal.samples)
     )
+    found = candidates(signal)
+    middle = np.round((found.start_s + found.end_s) / 2 * WORKING_RATE_HZ).astype(np.intp)
+    apart = found.where(~k_complexes[np.minimum(middle, len(k_complexes) - 1)])
+    return Measured(obstacles, apart.events(Phenomenon.VERTEX_SHARP_WAVES, signal.label))
 
 
 def candidates(signal: Signal) -> Candidates:
@@ -76,7 +80,7 @@ def candidates(signal: Signal) -> Candidates:
         3.0 * np.log(height / _USUAL_UV)
         + 3.0 * np.log(height / np.maximum(background, 1.0) / _STANDS_OUT_BY)
         - 20.0 * np.maximum(wave.duration_s - 0.8 * LONGEST_S, 0.0)
-        - 20.0 * np.maximum(0.1 - wave.duration_s, 0.0)
+        - 20.0 * np.maximum(0.06 - wave.duration_s, 0.0)
         - 4.0 * np.maximum(slow / height - 0.4, 0.0)
         - 20.0 * np.maximum(rhythm / height - 0.2, 0.0)
         - 2.0 * np.maximum(np.log(muscle / 5.0 + 1e-3), 0.0)
