@@ -233,7 +233,7 @@ def _worst(epoch: Json) -> str:
 def _contradicted_claims(epoch: Json) -> Iterator[_Check]:
     for claim in epoch["claims"]:
         if claim["verdict"] == "contradicted":
-            implied = f"{claim['phenomenon'].replace('_', ' ')} {claim['polarity']}"
+            implied = f"{_plain(claim['phenomenon'])} {claim['polarity']}, as the stage implies"
             yield _Check(
                 said=claim["text"] or implied,
                 quoted=claim["text"] is not None,
@@ -246,7 +246,7 @@ def _unmet_rules(epoch: Json) -> Iterator[_Check]:
         if rule["cited"] and rule["verdict"] == "contradicted":
             failed = [c for c in rule["conditions"] if c["verdict"] == "contradicted"]
             found = "; ".join(
-                f"{c['id'].replace('_', ' ')}: measured {_quantity(c['measured'], c['unit'])}, "
+                f"{_plain(c['id'])}: measured {_quantity(c['measured'], c['unit'])}, "
                 f"threshold {_quantity(c['threshold'], c['unit'])}"
                 for c in failed
             )
