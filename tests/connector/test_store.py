@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -22,25 +23,24 @@ RULEBOOK = RulebookIdentity("1", "ab" * 32)
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """A PostgreSQL of our own on a socket in a folder of its own, without any TCP port."""
-    folder = tmp_path_factory.mktemp("pg")
-    user = None
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        user = "nobody"
-        for parent in (folder, folder.parent, folder.parent.parent):
-            parent.chmod(0o755)
-        shutil.chown(folder, user)
-    data = folder / "data"
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    for command in (
-        ["initdb", "-D", str(data), "-U", "somnoaudit", "-A", "trust", "-N"],
-        ["pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"],
-    ):
-        subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
-    yield f"postgresql://somnoaudit@/postgres?host={folder}"
-    stop = ["pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop"]
-    subprocess.run(stop, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+    # PostgreSQL refuses to run as root, and pytest's own folders are closed to other users.
+    user = "nobody" if os.geteuid() == 0 else None
+    with TemporaryDirectory(prefix="somnoaudit-pg-") as name:
+        folder = Path(name)
+        data = str(folder / "data")
+        if user:
+            shutil.chown(folder, user)
+
+        def run(*command: str) -> None:
+            subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+
+        run("initdb", "-D", data, "-U", "somnoaudit", "-A", "trust", "-N")
+        options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+        run("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
+        yield f"postgresql://somnoaudit@/postgres?host={folder}"
+        run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
 
 
 DATABASES = ["sqlite", "postgresql"] if shutil.which("initdb") else ["sqlite"]
