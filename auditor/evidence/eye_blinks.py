@@ -20,6 +20,8 @@ TYPICAL_UV = 60.0
 WIDTH_S = 0.24
 """At half its height; the lid is down and up within 0.1–0.4 s
 (doi:10.1016/0301-0511(84)90023-4)."""
+BRIEFEST_S = 0.12
+"""What is narrower is a wave of alpha or a twitch."""
 SHARP = 0.5
 FRONTAL_GAIN = 0.3
 EEG_GAIN = 0.6
@@ -52,6 +54,7 @@ def score(found: Deflections) -> Doubles:
         - 10.5 * np.minimum(width, 0.0)
         + 6.0 * np.maximum(found.sameness, 0.0)
         + 4.0 * seen_frontally * np.abs(found.frontal_correlation)
+        - 10.0 * np.maximum(np.abs(found.frontal_gain) - EEG_GAIN, 0.0)
     )
     return log_odds
 
@@ -71,9 +74,10 @@ def score_in_phase(found: Deflections) -> Doubles:
 
 
 def _shape(found: Deflections) -> Doubles:
-    """What size, sharpness and a body at rest add."""
+    """What size, sharpness, no less than a blink's width and a body at rest add."""
     log_odds: Doubles = (
-        4.5 * np.log(np.clip(found.height_uv / TYPICAL_UV, 0.1, 1.5))
+        5.0 * np.log(np.clip(found.height_uv / TYPICAL_UV, 0.1, 1.5))
+        - 8.0 * np.log(np.maximum(BRIEFEST_S / found.width_s, 1.0))
         - 2.0 * np.log(np.maximum(SHARP / found.sharpness, 1.0))
         - 6.0 * found.moving
     )
@@ -82,5 +86,5 @@ def _shape(found: Deflections) -> Doubles:
 
 def _width(found: Deflections) -> Doubles:
     """Log of the width against a blink's."""
-    width: Doubles = np.log(np.clip(found.width_s / WIDTH_S, 0.3, 3.0))
+    width: Doubles = np.log(np.clip(found.width_s, BRIEFEST_S, 3 * WIDTH_S) / WIDTH_S)
     return width
