@@ -110,14 +110,16 @@ def _parts(row: Sequence[Mark]) -> Iterator[tuple[list[Mark], Link]]:
     link = Link.APART
     for i, mark in enumerate(row):
         following = row[i + 1] if i + 1 < len(row) else None
-        if mark.sign in {Sign.SEMICOLON, Sign.STOP}:
+        if mark.sign in {Sign.DASH, Sign.HYPHEN} and _crosses_out(part, following):
+            part.append(replace(mark, sign=None, senses={Sense.ABSENT: True}))
+        elif mark.sign in {Sign.SEMICOLON, Sign.STOP}:
             yield part, link
             part, link = [], Link.APART
         elif mark.sign in {Sign.COLON, Sign.DASH} and _tells(part, following):
-            part.append(replace(mark, sign=None, senses={Sense.IS: True}))
+            part.append(replace(mark, senses={Sense.IS: True}))
         elif mark.sign is Sign.COLON:
             yield part, link
-            part = _carried(part)
+            part = _carried(part, following)
             link = Link.EXPLAINS
         elif mark.sign is Sign.DASH:
             part.append(replace(mark, sign=Sign.COMMA))
@@ -144,9 +146,15 @@ def _tells(part: Sequence[Mark], following: Mark | None) -> bool:
     )
 
 
-def _carried(part: Sequence[Mark]) -> list[Mark]:
+def _crosses_out(part: Sequence[Mark], following: Mark | None) -> bool:
+    """Whether a dash after a phenomenon is a minus ("spindles -, K complexes +")."""
+    ends = following is None or following.sign in {Sign.COMMA, Sign.SEMICOLON, Sign.STOP}
+    return ends and bool(part) and part[-1].term is not None
+
+
+def _carried(part: Sequence[Mark], following: Mark | None) -> list[Mark]:
     """What stays in force after a colon: "absent: …", "no features of N2: …"."""
-    if any(m.term for m in part):
+    if any(m.term for m in part) or (following is not None and following.has(*_OPERATORS)):
         return []
     denial = [m for m in part if m.has(Sense.NO, Sense.LACK, Sense.ABSENT, Sense.WITHOUT)]
     negation = [m for m in part if m.has(Sense.NOT)]
@@ -221,6 +229,11 @@ class _Piece:
     @property
     def has_operator(self) -> bool:
         return any(m.has(*_OPERATORS) for m in self.marks)
+
+    @property
+    def told_by_sign(self) -> bool:
+        """Whether a colon or a dash stands for the verb."""
+        return self.verb is not None and self.marks[self.verb].sign is not None
 
     @property
     def has_operator_before_verb(self) -> bool:
@@ -336,6 +349,8 @@ def _parts_from_list(current: Sequence[_Piece], piece: _Piece) -> bool:
         return False
     if piece.other_subject:
         return True
+    if piece.told_by_sign:
+        return denies
     if not piece.conjunction:
         return not _strong(current)
     if not denies:

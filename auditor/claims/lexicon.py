@@ -23,6 +23,7 @@ class Sense(StrEnum):
     """What a word does in a sentence. Those of the file's ``words`` bear its keys."""
 
     NAME = "name"
+    DESCRIPTION = "description"
     AFTER_NAME = "after_a_name"
     LIKENESS = "likeness"
     CRITERION = "criterion"
@@ -48,6 +49,7 @@ class Sense(StrEnum):
     NOT = "not"
     ABSENT = "absent"
     PRESENT = "present"
+    DECIDED = "decided"
     SHOWS = "shows"
     OCCURS = "occurs"
     LASTS = "lasts"
@@ -81,6 +83,8 @@ class Sense(StrEnum):
     PREPOSITION = "preposition"
     ARTICLE = "article"
     TRANSPARENT = "transparent"
+    PRESENCE = "presence"
+    ECHO = "echo"
     CARRIER = "carrier"
     SIGNAL = "signal"
     SUCH = "such"
@@ -105,6 +109,7 @@ class _Strict(BaseModel):
 class _PhenomenonEntry(_Strict):
     group: Group
     names: list[str]
+    descriptions: list[str] = []
 
 
 class _EyesEntry(_Strict):
@@ -331,7 +336,7 @@ def _compiled(file: _File) -> Lexicon:
         cue: frozenset(getattr(quantities, cue))
         for cue in ("lasting", "long", "part", "from_here", "up_to_here", "first", "last")
     }
-    known = {*phrases.words(), *quantities.numbers, *quantities.seconds, *quantities.hertz}
+    known = {*file.channels.leads, *file.channels.references, *phrases.words(), *quantities.numbers, *quantities.seconds, *quantities.hertz}
     known = known.union(*cues.values())
     compare = _valued({entry: op for op, es in quantities.compare.items() for entry in es})
     return Lexicon(
@@ -363,6 +368,7 @@ def _entries(file: _File) -> Iterator[tuple[Sense, Iterable[str], Any]]:
     """Each list of the file with its sense and what it stands for."""
     for phenomenon, entry in file.phenomena.items():
         yield Sense.NAME, entry.names, phenomenon
+        yield Sense.DESCRIPTION, entry.descriptions, phenomenon
     yield Sense.AFTER_NAME, file.after_a_name, True
     yield Sense.LIKENESS, file.likeness, True
     yield Sense.CRITERION, file.criterion, True

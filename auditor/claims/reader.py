@@ -40,12 +40,12 @@ def read_claims(text: str, language: str = "en") -> tuple[Claim, ...]:
         RulebookRefused: there is no lexicon for the language, or it is not whole.
     """
     lexicon = load_lexicon(language)
-    claims: list[Claim] = []
+    found: list[Mention] = []
     before: Sequence[Mention] = ()
     for sentence in sentences(text, lexicon.abbreviations, lexicon.unfinished):
         mentions, before = _read_sentence(sentence, text, lexicon, before)
-        claims += [_claim(mention, text) for mention in mentions]
-    return tuple(claims)
+        found += mentions
+    return tuple(_claim(mention, text) for mention in found)
 
 
 def _read_sentence(
@@ -63,6 +63,9 @@ def _read_sentence(
     if len(sentence) > _LONGEST_SENTENCE or not _in_language(sentence, lexicon):
         for mention in found:
             mention.reading = Reading.UNREAD
+    if sentence[-1].text == "?":
+        for mention in found:
+            mention.reading = Reading.UNCERTAIN
     found.sort(key=lambda mention: mention.mark.start)
     return list(_said_once(found)), before
 

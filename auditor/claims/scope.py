@@ -81,6 +81,9 @@ _VERBS = (Sense.IS, Sense.SHOWS, Sense.OCCURS, Sense.LASTS, Sense.MEETS, Sense.E
 # What stands for the phenomenon in N1's and R's background; it takes over where others end,
 # so that a list that denies the others may well stop before it.
 _TAKES_OVER = frozenset({Phenomenon.THETA_ACTIVITY, Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY})
+_BEFORE_ADJECTIVES = (
+    *(Sense.AND, Sense.OR, Sense.ARTICLE, Sense.SHOWS, Sense.WITH, Sense.PREPOSITION),
+)
 _SKIPPED_AFTER_NOT = (Sense.ADVERB, Sense.FILLER, Sense.IS, Sense.MODAL, Sense.JUST)
 
 
@@ -113,6 +116,7 @@ class ClauseReading:
         self._modal = False
         self._hypothetical = False
         self._definition = False
+        self._in_relative = False
         self._elsewhere = any(m.has(Sense.ELSEWHERE) for m in self._row)
         i = 0
         while i < len(self._row):
@@ -243,6 +247,7 @@ class ClauseReading:
     # ── what joins ──
 
     def _join(self, i: int, mark: Mark) -> None:
+        self._in_relative = self._in_relative and mark.sign is not Sign.COMMA
         self._joint.append(mark)
         if mark.has(Sense.NOR):
             self._open(Reading.ABSENT, _Reach.WHOLE, carrier=True)
@@ -289,7 +294,7 @@ class ClauseReading:
         return i + 1
 
     def _without(self, i: int) -> int:
-        reach = _Reach.EMBEDDED if self.mentions else _Reach.ALIKE
+        reach = _Reach.WHOLE if not i else _Reach.EMBEDDED if self.mentions else _Reach.ALIKE
         self._open(Reading.ABSENT, reach)
         self._list_open = False
         return i + 1
@@ -314,7 +319,7 @@ class ClauseReading:
         return i + 1
 
     def _unclear(self, i: int) -> int:
-        self._open(Reading.UNREAD, _Reach.WHOLE)
+        self._open(Reading.UNREAD, _Reach.ITEM)
         return i + 1
 
     def _unrelated(self, i: int) -> int:
@@ -333,6 +338,35 @@ class ClauseReading:
         self._verb()
         self._open(Reading.ABSENT, _Reach.WHOLE)
         return i + 1
+
+    def _presence(self, i: int) -> int:
+        if self._scope and self._scope.hit:
+            self._scope = None
+        return i + 1
+
+    def _echo(self, i: int) -> int:
+        said = (self.subject or list(self._before))[-1:]
+        for mention in said:
+            self._scope = _Scope(mention.reading, _Reach.WHOLE)
+        self._list_open = False
+        return i + 1
+
+    def _noun_of_its_own(self, i: int) -> bool:
+        """Whether an article makes a noun of the word at ``i`` ("an abrupt shift")."""
+        for mark in reversed(self._row[:i]):
+            if mark.has(Sense.ARTICLE):
+                return True
+            if not (mark.is_word or mark.has(Sense.CLEAR, Sense.EYE_DESCRIBED, Sense.EYE_KIND)):
+                return False
+        return False
+
+    def _attributive(self, i: int) -> bool:
+        """Whether the word at ``i`` stands before a mention as its adjective."""
+        before = self._row[i - 1] if i else None
+        opens = before is None or before.sign is Sign.COMMA or before.has(*_BEFORE_ADJECTIVES)
+        follows = next((m for m in self._row[i + 1 :] if not m.is_word), None)
+        opens = opens or not (self.subject or (before is not None and before.has(Sense.IS)))
+        return opens and follows is not None and follows.term is not None
 
     def _governs(self, i: int) -> bool:
         """Whether a mention, or anything denied, follows before the statement's next joint."""
@@ -378,16 +412,7 @@ class ClauseReading:
 
     def _absent(self, i: int) -> int:
         """ "Absent" and the like: of the mentions before it, or before what it denies."""
-        before = self._row[i - 1] if i else None
-        after_joint = (
-            before is None
-            or before.sign is Sign.COMMA
-            or before.has(
-                Sense.AND, Sense.OR, Sense.ARTICLE, Sense.SHOWS, Sense.WITH, Sense.PREPOSITION
-            )
-        )
-        follows = next((m for m in self._row[i + 1 :] if not m.is_word), None)
-        if (after_joint or not self.subject) and follows is not None and follows.term:
+        if self._attributive(i):
             return self._lack(i)
         self._list_open = False
         self._deny()
@@ -407,35 +432,42 @@ class ClauseReading:
         return i + 1
 
     def _needed(self, i: int) -> int | None:
+        if self._in_relative:
+            return i + 1
         if any(m.has(Sense.IS) for m in self._row[max(0, i - 3) : i]):
             self._set(self.subject, Reading.UNCERTAIN)
-        return i + 1
-
-    def _defines(self, i: int) -> int:
-        self._list_open = False
-        if self.subject:
-            self._set(self.subject, Reading.UNCERTAIN)
-        else:
+        elif not self.mentions:
             self._definition = True
         return i + 1
 
-    def _fades(self, i: int) -> int:
+    def _defines(self, i: int) -> int | None:
+        if not self.subject or self._in_relative:
+            return None
         self._list_open = False
-        subject = self._of_predicate()
-        if subject:
-            self._set(subject, Reading.UNREAD)
-        else:
+        if not any(m.has(Sense.ARTICLE) for m in self._row[: self.subject[0].at]):
+            self._set(self.subject, Reading.UNCERTAIN)
+        return i + 1
+
+    def _fades(self, i: int) -> int | None:
+        if self._noun_of_its_own(i):
+            return None
+        self._list_open = False
+        if self._attributive(i):
             self._open(Reading.UNREAD, _Reach.ITEM)
+        else:
+            self._set(self._of_predicate(), Reading.UNREAD)
         return i + 1
 
     def _falls_short(self, i: int) -> int:
         self._verb()
         self.falls_short_from = i
+        term = next((at for at in range(i, len(self._row)) if self._row[at].term), i)
+        if any(m.has(Sense.IS, Sense.MEETS) for m in self._row[i + 1 : term]):
+            self._open(Reading.ABSENT, _Reach.WHOLE, carrier=True)
         return i + 1
 
     def _may(self, i: int) -> int:
-        if not (i and self._row[i - 1].has(Sense.RELATIVE)):
-            self._modal = True
+        self._modal = self._modal or not self._in_relative
         self._list_open = False
         return i + 1
 
@@ -447,6 +479,7 @@ class ClauseReading:
         return i + 1
 
     def _relative(self, i: int) -> int:
+        self._in_relative = True
         scope = self._scope
         if scope and not scope.hit and scope.noun:
             scope.blurred = True
@@ -477,7 +510,8 @@ class ClauseReading:
             at += 1
         self._list_open = False
         if at == len(self._row):
-            return self._blur(at)
+            self._deny()
+            return at
         mark = self._row[at]
         for senses, read in _AFTER_NOT:
             if mark.has(*senses) and not (mark.term or self._adjective(at)):
@@ -559,7 +593,7 @@ class ClauseReading:
 
     def _blur(self, at: int) -> int:
         """Something is denied, and nobody can tell what."""
-        self._set(self._of_predicate(), Reading.UNREAD)
+        self._set(self.subject, Reading.UNREAD)
         self._scope = _Scope(Reading.UNREAD, _Reach.WHOLE)
         return at
 
@@ -590,7 +624,9 @@ class ClauseReading:
         inner = mark.aside
         if any(m.has(Sense.IF, Sense.DOUBTFUL, Sense.HEDGE) or m.sign is Sign.QUERY for m in inner):
             self._set(host, Reading.UNCERTAIN)
-        elif any(m.has(Sense.ABSENT) for m in inner) or (
+        elif any(m.has(Sense.ABSENT) or m.sign in {Sign.DASH, Sign.HYPHEN} for m in inner[:1]) or (
+            any(m.has(Sense.ABSENT) for m in inner)
+        ) or (
             any(m.has(Sense.NOT, Sense.NO) for m in inner)
             and all(m.has(Sense.NOT, Sense.NO, Sense.PRESENT, Sense.ADVERB) for m in inner)
         ):
@@ -652,9 +688,12 @@ _READERS: tuple[tuple[Sense, _Reader], ...] = (
     (Sense.RELATIVE, ClauseReading._relative),
     (Sense.WITH, ClauseReading._with),
     (Sense.PREPOSITION, ClauseReading._preposition),
+    (Sense.PRESENCE, ClauseReading._presence),
+    (Sense.ECHO, ClauseReading._echo),
 )
 _NotReader = Callable[[ClauseReading, int, int, bool], int]
 _AFTER_NOT: tuple[tuple[tuple[Sense, ...], _NotReader], ...] = (
+    ((Sense.DECIDED,), ClauseReading._not_excluded),
     ((Sense.PRESENT, Sense.OCCURS), ClauseReading._not_present),
     ((Sense.EXCLUDED,), ClauseReading._not_excluded),
     ((Sense.EXCLUDES,), ClauseReading._not_excludes),

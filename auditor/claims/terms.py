@@ -56,13 +56,14 @@ def _names(row: Sequence[Mark], lexicon: Lexicon) -> list[Mark]:
     result: list[Mark] = []
     i = 0
     while i < len(row):
-        phenomenon = row[i].senses.get(Sense.NAME)
+        phenomenon = row[i].senses.get(Sense.NAME) or row[i].senses.get(Sense.DESCRIPTION)
         if phenomenon is None:
             result.append(row[i])
             i += 1
             continue
         end, likened = _after_name(row, i + 1, phenomenon)
-        term = Term(phenomenon, lexicon.groups[phenomenon], likened=likened)
+        described = not row[i].has(Sense.NAME)
+        term = Term(phenomenon, lexicon.groups[phenomenon], described=described, likened=likened)
         result.append(_joined(row[i:end], term))
         i = end
     return result
