@@ -142,21 +142,46 @@ def audit(
 
 @app.command()
 def evidence(
-    recording: RecordingPath, json_path: JsonPath = None, channels: ChannelsPath = None
+    recording: RecordingPath,
+    json_path: JsonPath = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw each epoch with its events as an image in DIR."),
+    ] = None,
+    epochs: Annotated[
+        str | None,
+        typer.Option(metavar="RANGES", help="Draw these only, such as 3-5,12, counted from 0."),
+    ] = None,
+    channels: ChannelsPath = None,
 ) -> None:
     """Measure only: events and per-epoch measures, without any scoring."""
+    from auditor.evidence import measure
     from connector import pipeline
     from connector.documents import evidence_json
+    from connector.epochs import parse_epochs
     from connector.terminal import evidence_summary, progress_on_stderr
 
     _check_outputs(json_path)
+    _check_plot(plot, epochs)
     with progress_on_stderr() as progress:
-        found = pipeline.measure_file(recording, progress, _channel_names(channels))
+        montage = pipeline.read_montage(recording, progress, _channel_names(channels))
+        n_epochs = montage.recording.n_epochs
+        drawn = range(n_epochs) if epochs is None else parse_epochs(epochs, n_epochs)
+        found = measure(montage, progress)
     document = evidence_json(found)
     if json_path is not None:
         _write(document, json_path)
     else:
         print(evidence_summary(document))
+    if plot is not None:
+        from connector.plots import draw_epochs
+
+        with progress_on_stderr() as progress:
+            try:
+                draw_epochs(montage, found, drawn, plot, progress)
+            except OSError as error:
+                problem = (error.strerror or "unknown reason").lower()
+                raise UsageError(f"--plot {plot}: cannot be written to ({problem})") from None
 
 
 @app.command()
@@ -246,6 +271,19 @@ def _check_outputs(json_path: str | None, report: Path | None = None) -> None:
             raise UsageError(f"--json {json_path}: the folder cannot be written to")
     if report is not None and report.exists() and not report.is_dir():
         raise UsageError(f"--report {report}: give a folder, not a file")
+
+
+def _check_plot(plot: Path | None, epochs: str | None) -> None:
+    """As :func:`_check_outputs`, for images."""
+    if plot is None:
+        if epochs is not None:
+            raise UsageError("--epochs says which epochs to draw: give --plot DIR too")
+        return
+    there = next(path for path in (plot, *plot.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"--plot {plot}: give a folder, not a file")
+    if not os.access(there, os.W_OK):
+        raise UsageError(f"--plot {plot}: the folder cannot be written to")
 
 
 def _write(document: object, json_path: str) -> None:

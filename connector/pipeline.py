@@ -40,7 +40,7 @@ def score(
     Raises:
         RecordingRefused: the recording cannot be read or staged.
     """
-    montage = _read(path, progress, names)
+    montage = read_montage(path, progress, names)
     hypnogram = stager.stage(montage, progress)
     evidence = measure(montage, progress)
     progress("audit", 0.0)
@@ -50,16 +50,12 @@ def score(
     return AuditedStudy(hypnogram, evidence, audit, figures)
 
 
-def measure_file(path: Path, progress: Progress, names: ChannelNames | None = None) -> Evidence:
-    """Measures only.
+def read_montage(path: Path, progress: Progress, names: ChannelNames | None = None) -> Montage:
+    """A recording with its channels in their roles.
 
     Raises:
         RecordingRefused: the recording cannot be read.
     """
-    return measure(_read(path, progress, names), progress)
-
-
-def _read(path: Path, progress: Progress, names: ChannelNames | None) -> Montage:
     progress("read", 0.0)
     montage = choose_montage(read_recording(path), names or ChannelNames())
     progress("read", 1.0)
