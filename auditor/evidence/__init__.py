@@ -39,14 +39,16 @@ ROUNDS: tuple[Mapping[Phenomenon, Detect], ...] = (
     {
         Phenomenon.ALPHA_RHYTHM: alpha_rhythm.detect,
         Phenomenon.SLEEP_SPINDLE: sleep_spindle.detect,
-        Phenomenon.K_COMPLEX: k_complex.detect,
-        Phenomenon.SLOW_WAVE_ACTIVITY: slow_wave_activity.detect,
         Phenomenon.THETA_ACTIVITY: theta_activity.detect,
         Phenomenon.SAWTOOTH_WAVES: sawtooth_waves.detect,
         Phenomenon.EYE_BLINKS: eye_blinks.detect,
         Phenomenon.RAPID_EYE_MOVEMENTS: rapid_eye_movements.detect,
         Phenomenon.CHIN_TONE: chin_tone.detect,
         Phenomenon.MAJOR_BODY_MOVEMENT: major_body_movement.detect,
+    },
+    {
+        Phenomenon.K_COMPLEX: k_complex.detect,
+        Phenomenon.SLOW_WAVE_ACTIVITY: slow_wave_activity.detect,
     },
     {
         Phenomenon.VERTEX_SHARP_WAVES: vertex_sharp_waves.detect,

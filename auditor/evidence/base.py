@@ -75,6 +75,12 @@ class Signal:
         """How its power spreads over frequencies, ten times a second."""
         return Spectrum.of(self.band(0.3, None))
 
+    @cached_property
+    def slow(self) -> Floats:
+        """0.3–6 Hz, which holds slow waves, K complexes with their sharp peak, and eye
+        movements."""
+        return self.band(0.3, 6.0)
+
     def band(self, low_hz: float | None, high_hz: float | None) -> Floats:
         """The samples within a band, without phase shift; None leaves that side open."""
         kernel = band_kernel(low_hz, high_hz)

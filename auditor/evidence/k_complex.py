@@ -10,7 +10,7 @@ the EEG around it and over the next largest wave nearby, not by its height alone
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,13 +26,14 @@ from auditor.evidence.base import (
     Signal,
     Signals,
     Spans,
+    events_mask,
     first_true,
     logistic,
     rms_beside,
 )
-from auditor.evidence.lobes import HEIGHT_BAND_HZ, Lobes
+from auditor.evidence.lobes import Lobes, of_the_eyes
 from auditor.evidence.slow_wave_activity import SMALLEST_UV
-from auditor.vocabulary import EEG_ROLES, EPOCH_S, Phenomenon, Role
+from auditor.vocabulary import EEG_ROLES, EPOCH_S, Event, Phenomenon, Role
 
 SHORTEST_S = 0.5
 
@@ -58,9 +59,9 @@ short recording nothing does, and negative is taken to be up."""
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
     """K complexes in each EEG channel."""
-    del earlier
+    moved = earlier[Phenomenon.MAJOR_BODY_MOVEMENT].events
     searched = [
-        (role, signal, Waves.of(signal))
+        (role, signal, Waves.of(signal, signals, moved))
         for role, signal in signals.channels(tuple(_SEARCHED))
         if signal.shows(_MUSCLE_HZ[1])
     ]
@@ -97,6 +98,7 @@ class Waves:
         nearby_uv: the third largest swing near it: large in a train, small beside one wave.
         slow_share: share of the half minute around it that slow waves fill.
         muscle_uv: root mean square of fast activity around it.
+        of_the_eyes: how much it looks like an eye movement, in log-odds.
     """
 
     values: Floats
@@ -107,15 +109,18 @@ class Waves:
     nearby_uv: Doubles
     slow_share: Doubles
     muscle_uv: Doubles
+    of_the_eyes: Doubles
 
     @classmethod
-    def of(cls, signal: Signal) -> Waves:
+    def of(cls, signal: Signal, signals: Signals, moved: Iterable[Event]) -> Waves:
+        """All large waves of one channel outside body movements."""
         lobes = Lobes.of(signal)
-        swing = np.abs(np.diff(lobes.height_uv))
-        at = np.flatnonzero(swing >= _LEAST_UV)
-        values = signal.band(*HEIGHT_BAND_HZ)
-        turn = np.round(lobes.end_s[at] * WORKING_RATE_HZ).astype(np.intp)
-        turn = np.minimum(turn, len(values) - 1)
+        swing = lobes.swing_uv()
+        values = signal.slow
+        hidden = events_mask(moved, lambda _: 0.5, len(values))
+        middle = np.round(lobes.end_s[:-1] * WORKING_RATE_HZ).astype(np.intp)
+        at = np.flatnonzero((swing >= _LEAST_UV) & ~hidden[np.minimum(middle, len(values) - 1)])
+        turn = middle[at]
         around = Spans(turn, turn + 1).widened(_MUSCLE_WINDOW_S / 2, len(values)).in_steps()
         return cls(
             values,
@@ -126,6 +131,7 @@ class Waves:
             _neighbours(swing, at),
             _slow_share(lobes, swing, at),
             np.sqrt(around.mean(signal.spectrum.power(*_MUSCLE_HZ))),
+            of_the_eyes(lobes, signals)[at],
         )
 
     def candidates(self, polarity: int, prior: float = 0.0) -> Candidates:
@@ -143,7 +149,7 @@ class Waves:
         return Candidates(
             shape.first / WORKING_RATE_HZ,
             shape.past / WORKING_RATE_HZ,
-            logistic(score + prior),
+            logistic(score - self.of_the_eyes[kept] + prior),
             np.full(len(kept), np.nan),
             self.amplitude_uv[kept],
         )

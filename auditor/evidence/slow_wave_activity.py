@@ -12,12 +12,14 @@ of reversed polarity gives the same waves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from auditor.evidence.base import (
     CANDIDATE_PROBABILITY,
+    WORKING_RATE_HZ,
     Candidates,
     Doubles,
     Earlier,
@@ -25,13 +27,15 @@ from auditor.evidence.base import (
     Measured,
     Signal,
     Signals,
+    events_mask,
     logistic,
     mask_of,
     measures_of,
     runs,
     share_of_epochs,
 )
-from auditor.evidence.lobes import HEIGHT_BAND_HZ, Lobes
+from auditor.evidence.lobes import FASTEST_HZ as SHOWN_UP_TO_HZ
+from auditor.evidence.lobes import Lobes, of_the_eyes
 from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import EPOCH_S, Event, Measure, Phenomenon, Role
 
@@ -48,17 +52,17 @@ healthy adults; children reach more)."""
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
     """Slow waves in frontal and central channels; seconds and share of the epoch frontally."""
-    del earlier
+    moved = earlier[Phenomenon.MAJOR_BODY_MOVEMENT].events
     events: list[Event] = []
     measures = {}
     for role, signal in signals.channels(_SEARCHED):
-        if not signal.shows(HEIGHT_BAND_HZ[1]):
+        if not signal.shows(SHOWN_UP_TO_HZ):
             continue
-        swings = Swings.of(signal)
+        swings = Swings.of(signal, signals).outside(moved)
         events += swings.waves().events(Phenomenon.SLOW_WAVE_ACTIVITY, signal.label)
         if role is Role.FRONTAL:
             measures = _measures(swings, signal.label, signals.n_epochs)
-    return Measured(signals.obstacles(Role.FRONTAL, HEIGHT_BAND_HZ[1]), tuple(events), measures)
+    return Measured(signals.obstacles(Role.FRONTAL, SHOWN_UP_TO_HZ), tuple(events), measures)
 
 
 def _measures(swings: Swings, label: str, n_epochs: int) -> dict[str, tuple[Measure, ...]]:
@@ -95,13 +99,20 @@ class Swings:
     n_samples: int
 
     @classmethod
-    def of(cls, signal: Signal) -> Swings:
+    def of(cls, signal: Signal, signals: Signals) -> Swings:
+        """All swings of one channel; those that the eyes made have no probability."""
         lobes = Lobes.of(signal)
         start_s, end_s = lobes.start_s[:-1], lobes.end_s[1:]
-        amplitude_uv = np.abs(np.diff(lobes.height_uv))
+        amplitude_uv = lobes.swing_uv()
         smaller_uv = np.minimum(*np.abs((lobes.height_uv[:-1], lobes.height_uv[1:])))
-        probability = logistic(_score(amplitude_uv, smaller_uv, end_s - start_s))
-        return cls(start_s, end_s, amplitude_uv, probability, len(signal.samples))
+        score = _score(amplitude_uv, smaller_uv, end_s - start_s) - of_the_eyes(lobes, signals)
+        return cls(start_s, end_s, amplitude_uv, logistic(score), len(signal.samples))
+
+    def outside(self, moved: Iterable[Event]) -> Swings:
+        """Without what may be the movement of the body."""
+        hidden = events_mask(moved, lambda _: 0.5, self.n_samples)
+        middle = np.round((self.start_s + self.end_s) / 2 * WORKING_RATE_HZ).astype(np.intp)
+        return replace(self, probability=np.where(hidden[middle], 0.0, self.probability))
 
     def time_filled(self, at_least: float) -> Mask:
         """Where waves of at least this probability are, on the working grid."""
@@ -151,7 +162,7 @@ def _score(amplitude_uv: Doubles, smaller_lobe_uv: Doubles, period_s: Doubles) -
             (amplitude_uv - _BACKGROUND_ADDS_UV - SMALLEST_UV) / 6.0,
             (_LARGEST_UV - amplitude_uv) / 30.0,
             (0.15 - octaves_outside) / 0.1,
-            (smaller_lobe_uv / amplitude_uv - 0.22) / 0.03,
+            (smaller_lobe_uv / amplitude_uv - 0.28) / 0.03,
         ]
     )
     return score
