@@ -9,6 +9,7 @@ knows an epoch's edge. What is drawn, and how large it is, differs from person t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -200,7 +201,7 @@ class _Planner:
                 Phenomenon.MAJOR_BODY_MOVEMENT,
                 i * EPOCH_S + self._between(0, 5),
                 self._between(17, 24),
-                self._about(350, 0.3),
+                self._about(500, 0.3, 330, 900),
             )
             self._plant(event, self._eeg, self._eyes, self._alpha)
             self._moved.add(i)
@@ -280,6 +281,7 @@ class _Planner:
                 self.stages[i] = Stage.N3 if seconds[i] >= 6.0 else Stage.N2
         for i in self._moved:
             self.stages[i] = self.stages[i + 1]  # rule MBM.2
+        self._keep_clear_of_n3()
         old = dict(self._nearest_changes())
         self.changes = [
             (old.get(i, i * EPOCH_S), stage)
@@ -287,16 +289,31 @@ class _Planner:
             if i == 0 or self.stages[i - 1] != stage
         ]
 
+    def _keep_clear_of_n3(self) -> None:
+        """In N2 epochs close to N3, small large waves are made smaller, lest noise decide."""
+        close = self._large_slow_seconds(over_uv=58)
+        for k, event in enumerate(self.events):
+            first, last = (int(time // EPOCH_S) for time in (event.start_s, event.end_s))
+            if (
+                event.kind is Phenomenon.SLOW_WAVE_ACTIVITY
+                and event.amplitude_uv < 88
+                and first == last
+                and self.stages[first] is Stage.N2
+                and close[first] > 4.5
+            ):
+                self.events[k] = replace(event, amplitude_uv=0.65 * event.amplitude_uv)
+
     def _nearest_changes(self) -> Iterator[tuple[int, float]]:
         for time, _ in self.changes:
             yield round(time / EPOCH_S), time
 
-    def _large_slow_seconds(self) -> Samples:
+    def _large_slow_seconds(self, over_uv: float = 75.0) -> Samples:
+        """Seconds of each epoch within slow waves and K complexes of that size."""
         seconds = np.zeros(len(self.stages))
         for event in self.events:
             if (
                 event.kind in (Phenomenon.SLOW_WAVE_ACTIVITY, Phenomenon.K_COMPLEX)
-                and event.amplitude_uv >= 75
+                and event.amplitude_uv >= over_uv
             ):
                 first = int(event.start_s // EPOCH_S)
                 edge = (first + 1) * EPOCH_S
@@ -356,7 +373,7 @@ class _Planner:
             Phenomenon.SLEEP_SPINDLE,
             time,
             self._about(0.95, 0.3, 0.55, 2.0),
-            self._about(self.subject.spindle_uv, 0.22, 15, 90),
+            self._about(self.subject.spindle_uv, 0.22, 0.62 * self.subject.spindle_uv),
             float(np.clip(self.rng.normal(centre, 0.35), 11.2, 15.6)),
             Role.FRONTAL if slow else Role.CENTRAL,
         )

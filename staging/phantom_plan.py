@@ -288,7 +288,7 @@ _TYPICAL: Mapping[Phenomenon, tuple[float, float, float | None]] = {
     Phenomenon.SLOW_WAVE_ACTIVITY: (1.0, 110.0, 1.0),
     Phenomenon.SAWTOOTH_WAVES: (3.0, 35.0, 3.0),
     Phenomenon.AROUSAL: (5.0, 45.0, 9.5),
-    Phenomenon.MAJOR_BODY_MOVEMENT: (20.0, 350.0, None),
+    Phenomenon.MAJOR_BODY_MOVEMENT: (20.0, 500.0, None),
 }
 
 

@@ -31,6 +31,10 @@ Rng = np.random.Generator
 
 _HALF_S = EPOCH_S / 2
 _N3_S = 6.0  # 20 % of an epoch (AASM scoring manual, stage N3)
+# What a careful scorer passes over: scraps of alpha, and slow waves of which nobody would say
+# either that they are there or that there are none.
+_WORTH_SAYING = 0.05
+_FEW_S = 1.5
 _LONGEST_S = 120.0  # no event of a phantom lasts longer
 # An arousal spoils a K complex when it is concurrent or begins within 1 s after its end (AASM
 # scoring manual, stage N2).
@@ -215,9 +219,9 @@ def _background(seen: Seen, rng: Rng) -> str:
         "Low-amplitude mixed-frequency activity makes up the EEG background.",
         "LAMF activity prevails in the EEG channels.",
     )
-    if seen.of(Phenomenon.ALPHA_RHYTHM):
+    if seen.alpha_fraction >= _WORTH_SAYING:
         return f"{mixed} {_alpha(seen, rng)}"
-    if seen.of(Phenomenon.AROUSAL):
+    if seen.of(Phenomenon.ALPHA_RHYTHM, Phenomenon.AROUSAL):
         return mixed
     return f"{mixed} " + _one_of(
         rng,
@@ -231,7 +235,7 @@ def _alpha(seen: Seen, rng: Rng) -> str:
     runs = seen.of(Phenomenon.ALPHA_RHYTHM)
     channel = runs[0].channel
     hz = f"{np.mean([run.frequency_hz or 0.0 for run in runs]):.0f} Hz"
-    share = f"{max(100 * seen.alpha_fraction, 1):.0f} %"
+    share = _percent(seen.alpha_fraction)
     if seen.alpha_fraction > 0.5:
         return _one_of(
             rng,
@@ -289,7 +293,7 @@ def _k_complex(event: Event, rng: Rng) -> str:
         f"{event.channel} shows a K complex at {at}, a sharp negative wave followed by a positive "
         f"component, lasting {lasting}.",
         f"A K complex stands out in {event.channel} at {at} (duration {lasting}).",
-        f"At {at} a K complex of about {lasting} appears in {event.channel}.",
+        f"At {at} a K-complex appears in {event.channel}, lasting about {lasting}.",
     )
 
 
@@ -299,7 +303,8 @@ def _spindle(event: Event, rng: Rng) -> str:
     return _one_of(
         rng,
         f"{event.channel} exhibits a sleep spindle of {hz} at {span}.",
-        f"A sleep spindle ({hz}, {event.duration_s:.1f} s) is seen in {event.channel} at {span}.",
+        f"A sleep spindle of {hz}, lasting {event.duration_s:.1f} s, is seen in {event.channel} "
+        f"at {span}.",
         f"At {span} {event.channel} shows a spindle at about {hz}.",
     )
 
@@ -319,30 +324,34 @@ def _vertex_waves(seen: Seen, rng: Rng) -> str:
 
 
 def _slow_waves(seen: Seen, rng: Rng) -> str:
-    seconds = seen.seconds(Phenomenon.SLOW_WAVE_ACTIVITY)
-    amount = f"{seconds:.0f} s ({100 * seconds / EPOCH_S:.0f} %)"
     if seen.of(Phenomenon.MAJOR_BODY_MOVEMENT):
         return ""
+    waves = seen.of(Phenomenon.SLOW_WAVE_ACTIVITY)
+    seconds = seen.seconds(Phenomenon.SLOW_WAVE_ACTIVITY)
+    share = _percent(seconds / EPOCH_S)
     if seconds >= _N3_S:
-        channel = seen.of(Phenomenon.SLOW_WAVE_ACTIVITY)[0].channel
         return _one_of(
             rng,
-            f"Slow waves of 0.5–2 Hz and more than 75 µV occupy about {amount} of the epoch in "
-            f"{channel}.",
-            f"{channel} shows high-amplitude slow wave activity (>75 µV, 0.5–2 Hz) for about "
-            f"{amount} of the epoch.",
+            f"Slow waves of 0.5–2 Hz and more than 75 µV fill about {share} of the epoch in "
+            f"{waves[0].channel}.",
+            f"{waves[0].channel} shows high-amplitude slow wave activity (>75 µV, 0.5–2 Hz) for "
+            f"about {share} of the epoch.",
         )
-    if seconds >= 1.5:
+    if seconds + seen.seconds(Phenomenon.K_COMPLEX) >= _FEW_S:
         return _one_of(
             rng,
-            f"Slow waves above 75 µV amount to about {amount} of the epoch, short of 20 %.",
-            f"Slow wave activity covers about {amount} and does not reach 20 %.",
+            "Slow waves above 75 µV fill less than 20 % of the epoch.",
+            "Slow wave activity does not reach 20 % of the epoch.",
         )
     return _one_of(
         rng,
         "Slow wave activity (0.5–2 Hz, >75 µV) is absent.",
         "There is no slow wave activity above 75 µV.",
     )
+
+
+def _percent(share: float) -> str:
+    return f"{5 * round(20 * share)} %"
 
 
 def _eyes(seen: Seen, rng: Rng) -> str:
@@ -410,7 +419,7 @@ def _arousal(seen: Seen, rng: Rng) -> str:
         _one_of(
             rng,
             f"An arousal begins at {event.start_s:.1f} s.",
-            f"At {event.start_s:.1f} s there is an arousal of {event.duration_s:.0f} s.",
+            f"At {event.start_s:.1f} s there is an arousal lasting {event.duration_s:.0f} s.",
         )
         for event in seen.centred(Phenomenon.AROUSAL)
         if event.start_s >= 0
