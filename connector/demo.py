@@ -10,12 +10,12 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from auditor.errors import ServerFailed, UsageError
 from connector.codes import POLYSOMNOGRAPHY
@@ -29,6 +29,9 @@ from connector.store import State, StoredStudy
 from connector.study import find_studies
 from connector.terminal import summary
 from connector.workflow import Moment
+
+if TYPE_CHECKING:
+    from staging.phantom_rationales import Planted
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -71,7 +74,7 @@ class DemoStudy:
     recording: Path
     stager: str
     model: str | None = None
-    planted: tuple[str, ...] = ()
+    planted: tuple[Planted, ...] = ()
 
 
 def given_study(recording: Path) -> DemoStudy:
@@ -88,14 +91,14 @@ def phantom_study(folder: Path) -> DemoStudy:
     """A simulated night, scored with true rationales but for some that are made false."""
     from staging.phantom import simulate, write_edf
     from staging.phantom_plan import PhantomSettings
-    from staging.phantom_rationales import plant_false, true_scoring
+    from staging.phantom_rationales import plant_false
 
     phantom = simulate(SEED, PhantomSettings(hours=NIGHT_HOURS))
-    epochs, planted = plant_false(phantom, true_scoring(phantom, SEED), FALSE_SHARE, SEED)
+    hypnogram, planted = plant_false(phantom, FALSE_SHARE, SEED)
     recording, scoring = folder / "phantom.edf", folder / "phantom.scoring.json"
     write_edf(phantom, recording)
-    write_json(scoring_rows(epochs), scoring)
-    return DemoStudy(recording, "scored", str(scoring), tuple(map(str, planted)))
+    write_json(scoring_rows(hypnogram.epochs), scoring)
+    return DemoStudy(recording, "scored", str(scoring), planted)
 
 
 def put_into_ehr(client: FhirClient, recording: Path) -> str:
@@ -286,8 +289,19 @@ def describe(result: DemoResult, study: DemoStudy) -> Iterator[str]:
     """What the demo tells at its end."""
     if result.audit is not None:
         yield summary(result.audit)
-    if study.planted:
-        yield "\nMade false on purpose:"
-        yield from (f"  {planted}" for planted in study.planted)
+        yield from _found_again(result.audit, study.planted)
     if result.report_url:
         yield f"\nReport in the EHR: {result.report_url}"
+
+
+def _found_again(audit: Json, planted: Sequence[Planted]) -> Iterator[str]:
+    """What was made false on purpose, and whether the audit has found it."""
+    if not planted:
+        return
+    flagged = {epoch["epoch"] for epoch in audit["epochs"] if epoch["flags"]}
+    found = sum(each.index in flagged for each in planted)
+    yield f"\nMade false on purpose in {len(planted)} epochs, of which {found} are flagged:"
+    for each in planted:
+        what = f" ({each.what.value.replace('_', ' ')})" if each.what else ""
+        mark = "flagged" if each.index in flagged else "not flagged"
+        yield f"  epoch {each.index}: {each.kind.value}{what}: {mark}"
