@@ -74,7 +74,7 @@ class Seen:
 
 def true_rationale(phantom: Phantom, epoch: int) -> Rationale:
     """A rationale of this epoch that holds in every word."""
-    return _in_words(look_at(phantom, epoch), _rng(phantom, epoch))
+    return in_words(look_at(phantom, epoch), _rng(phantom, epoch))
 
 
 def true_scoring(phantom: Phantom, *, with_rationales: bool) -> Hypnogram:
@@ -183,7 +183,8 @@ def _rng(phantom: Phantom, epoch: int) -> Rng:
     return np.random.default_rng([30, len(phantom.events), epoch])
 
 
-def _in_words(seen: Seen, rng: Rng) -> Rationale:
+def in_words(seen: Seen, rng: Rng) -> Rationale:
+    """A rationale of what is seen, true or not; which words are chosen is left to ``rng``."""
     parts = (
         _background(seen, rng),
         _signs_of_n2(seen, rng),
@@ -496,7 +497,7 @@ def plant_false(phantom: Phantom, share: float, seed: int) -> tuple[Hypnogram, t
             changed = _FALSIFY[kind](seen, rng)
             if changed is not None:
                 lie, what = changed
-                epochs[i] = ScoredEpoch(i, lie.stage, rationale=_in_words(lie, _rng(phantom, i)))
+                epochs[i] = ScoredEpoch(i, lie.stage, rationale=in_words(lie, _rng(phantom, i)))
                 planted.append(Planted(i, kind, what))
                 break
     return _hypnogram(epochs), tuple(sorted(planted, key=lambda each: each.index))
