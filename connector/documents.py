@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from auditor.errors import UsageError
 from auditor.vocabulary import (
     EPOCH_S,
     Audit,
@@ -66,6 +67,26 @@ def claim_json(claim: Claim) -> Json:
         "start": claim.start,
         "end": claim.end,
         "text": claim.text,
+    }
+
+
+def rule_json(finding: RuleFinding) -> Json:
+    """What became of a rule, as the contracts write it."""
+    return {
+        "id": finding.id,
+        "cited": finding.cited,
+        "verdict": finding.verdict.value,
+        "conditions": [
+            {
+                "id": condition.id,
+                "measured": _short(condition.measured),
+                "threshold": _short(condition.threshold),
+                "unit": condition.unit,
+                "verdict": condition.verdict.value,
+                "reason": condition.reason,
+            }
+            for condition in finding.conditions
+        ],
     }
 
 
@@ -158,7 +179,7 @@ def _epoch_audit(epoch: EpochAudit) -> Json:
         "epoch": epoch.index,
         "stage": epoch.stage.value,
         "claims": [_claim_finding(finding) for finding in epoch.claims],
-        "rules": [_rule_finding(finding) for finding in epoch.rules],
+        "rules": [rule_json(finding) for finding in epoch.rules],
         "permitted_stages": [stage.value for stage in epoch.permitted_stages],
         "flags": [
             {"code": flag.code.value, "severity": flag.severity.value, "message": flag.message}
@@ -175,25 +196,6 @@ def _claim_finding(finding: ClaimFinding) -> Json:
         "measured": _short(finding.measured),
         "expected": _short(finding.expected),
         "reason": finding.reason,
-    }
-
-
-def _rule_finding(finding: RuleFinding) -> Json:
-    return {
-        "id": finding.id,
-        "cited": finding.cited,
-        "verdict": finding.verdict.value,
-        "conditions": [
-            {
-                "id": condition.id,
-                "measured": _short(condition.measured),
-                "threshold": _short(condition.threshold),
-                "unit": condition.unit,
-                "verdict": condition.verdict.value,
-                "reason": condition.reason,
-            }
-            for condition in finding.conditions
-        ],
     }
 
 
@@ -224,12 +226,25 @@ def write_json(document: object, path: Path) -> None:
     """Writes the whole document or nothing.
 
     Raises:
-        OSError: the folder does not exist or cannot be written to.
+        UsageError: the file cannot be written.
     """
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
+    write_text(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Writes the whole text or nothing; makes the folder that it goes into.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise UsageError(f"{path}: cannot be written ({reason})") from None

@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from auditor.vocabulary import EPOCH_S
-from connector.documents import Json, write_json
+from connector.documents import Json, write_json, write_text
 from connector.store import State, StoredStudy
 
 STYLESHEET = files("templates") / "pages" / "page.css"
@@ -56,12 +56,11 @@ def write_report(audit: Json, folder: Path) -> None:
     """Writes ``report.html``, which needs no other file, and ``audit.json``.
 
     Raises:
-        OSError: the folder cannot be made or written to.
+        UsageError: the folder cannot be made or written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     style = STYLESHEET.read_text(encoding="utf-8")
     page = _render("report.html", audit=audit, style=style, **_report(audit))
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    write_text(page, folder / "report.html")
     write_json(audit, folder / "audit.json")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor.errors import UsageError
 from auditor.vocabulary import (
     Claim,
     Extent,
@@ -39,3 +40,9 @@ def test_nothing_is_left_of_a_document_that_cannot_be_written(tmp_path: Path) ->
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json({"value": float("nan")}, tmp_path / "out.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_document_that_has_no_place_is_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"out\.json: cannot be written"):
+        write_json({}, tmp_path / "file" / "out.json")
