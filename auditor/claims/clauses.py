@@ -82,9 +82,9 @@ def _without_parentheses(row: Sequence[Mark]) -> tuple[list[Mark], list[list[Mar
         elif any(m.has(*_OPERATORS) or m.has(*_PREDICATES, *_VERBS) for m in inner):
             apart.append(inner)
         else:
-            if main and main[-1].term:
-                main.append(replace(mark, sign=Sign.COMMA))
-            main += inner
+            slash = replace(mark, sign=Sign.SLASH)
+            main += [slash] * bool(main and main[-1].term)
+            main += [slash if m.sign is Sign.COMMA else m for m in inner]
         i = close + 1
     return main, apart
 
@@ -123,6 +123,8 @@ def _parts(row: Sequence[Mark]) -> Iterator[tuple[list[Mark], Link]]:
             link = Link.EXPLAINS
         elif mark.sign is Sign.DASH:
             part.append(replace(mark, sign=Sign.COMMA))
+        elif mark.has(Sense.BREAK) and _interjected(part, following):
+            continue
         elif mark.has(Sense.BREAK, Sense.BECAUSE) and _breaks(mark, part):
             yield part, link
             part, link = [], Link.SAME_SUBJECT if mark.has(Sense.BREAK) else Link.APART
@@ -142,14 +144,18 @@ def _tells(part: Sequence[Mark], following: Mark | None) -> bool:
     return bool(
         following.has(Sense.ABSENT, Sense.PRESENT, Sense.NO, Sense.NOT, Sense.LEVEL, Sense.DOUBTFUL)
         or following.quantity
+        or following.sign is Sign.DASH
         or (following.term is not None and following.term.level is not None)
     )
 
 
+_ENDS = (Sign.COMMA, Sign.SEMICOLON, Sign.STOP, Sign.SLASH)
+
+
 def _crosses_out(part: Sequence[Mark], following: Mark | None) -> bool:
     """Whether a dash after a phenomenon is a minus ("spindles -, K complexes +")."""
-    ends = following is None or following.sign in {Sign.COMMA, Sign.SEMICOLON, Sign.STOP}
-    return ends and bool(part) and part[-1].term is not None
+    ends = following is None or following.sign in _ENDS
+    return ends and bool(part) and (part[-1].term is not None or part[-1].sign is Sign.COLON)
 
 
 def _carried(part: Sequence[Mark], following: Mark | None) -> list[Mark]:
@@ -161,6 +167,17 @@ def _carried(part: Sequence[Mark], following: Mark | None) -> list[Mark]:
     if negation and any(m.has(Sense.PRESENT) for m in part):
         return [replace(negation[0], senses={Sense.LACK: True})]
     return [replace(denial[0], senses={Sense.LACK: True})] if denial else []
+
+
+def _interjected(part: Sequence[Mark], following: Mark | None) -> bool:
+    """Whether "however" stands between commas within a statement that has no verb yet."""
+    return (
+        bool(part)
+        and part[-1].sign is Sign.COMMA
+        and following is not None
+        and following.sign is Sign.COMMA
+        and not any(m.has(*_VERBS) for m in part)
+    )
 
 
 def _breaks(mark: Mark, part: Sequence[Mark]) -> bool:
@@ -210,6 +227,15 @@ class _Piece:
         return bool(before) and (
             before[-1].term is not None or before[-1].has(Sense.NOT, Sense.MUSCLE)
         )
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it says all of its subject ("spindles are absent"): no object may follow."""
+        verb = self.verb
+        if verb is None or self.marks[verb].has(Sense.SHOWS, Sense.MEETS, Sense.MODAL):
+            return False
+        rest = self.marks[verb:]
+        return any(m.has(*_PREDICATES) for m in rest) and not any(m.term for m in rest)
 
     @property
     def starts_with_verb(self) -> bool:
@@ -299,6 +325,8 @@ def _starts_clause(current: Sequence[_Piece], pieces: Sequence[_Piece], k: int) 
     if not current:
         return None
     has_verb = any(p.verb is not None for p in current)
+    if piece.marks and piece.marks[0].has(Sense.ECHO):
+        return Link.SAME_SUBJECT
     if piece.starts_apart or any(m.has(Sense.IF) for m in piece.marks[:1]):
         return Link.SAME_SUBJECT
     if any(m.has(Sense.IF) for m in current[0].marks[:1]) and piece.comma:
@@ -306,7 +334,9 @@ def _starts_clause(current: Sequence[_Piece], pieces: Sequence[_Piece], k: int) 
     if piece.starts_with_verb:
         return Link.SAME_SUBJECT if has_verb else None
     if piece.verb is None:
-        return Link.APART if has_verb and _list_of_next_verb(pieces, k) else None
+        closed = piece.has_term and piece.comma and current[-1].is_closed
+        starts = has_verb and (closed or _list_of_next_verb(pieces, k))
+        return Link.APART if starts else None
     if has_verb:
         return Link.APART
     return Link.APART if _parts_from_list(current, piece) else None

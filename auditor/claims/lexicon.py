@@ -26,6 +26,7 @@ class Sense(StrEnum):
     DESCRIPTION = "description"
     AFTER_NAME = "after_a_name"
     LIKENESS = "likeness"
+    FREEDOM = "freedom"
     CRITERION = "criterion"
     EYES = "eyes"
     EYE_KIND = "eye_kind"
@@ -61,8 +62,10 @@ class Sense(StrEnum):
     HEDGE = "hedge"
     DOUBTFUL = "doubtful"
     MODAL = "modal"
+    INVERTED = "inverted"
     IF = "if"
     NEEDS = "needs"
+    CHARACTERIZED = "characterized"
     NEEDED = "needed"
     DEFINES = "defines"
     FADES = "fades"
@@ -166,6 +169,7 @@ class _File(_Strict):
     phenomena: dict[Phenomenon, _PhenomenonEntry]
     after_a_name: list[str]
     likeness: list[str]
+    freedom: list[str]
     criterion: list[str]
     eyes: _EyesEntry
     chin: _ChinEntry
@@ -371,6 +375,7 @@ def _entries(file: _File) -> Iterator[tuple[Sense, Iterable[str], Any]]:
         yield Sense.DESCRIPTION, entry.descriptions, phenomenon
     yield Sense.AFTER_NAME, file.after_a_name, True
     yield Sense.LIKENESS, file.likeness, True
+    yield Sense.FREEDOM, file.freedom, True
     yield Sense.CRITERION, file.criterion, True
     yield Sense.EYES, file.eyes.heads, True
     for phenomenon, words in file.eyes.kinds.items():

@@ -46,6 +46,7 @@ class Term:
         level: of chin tone.
         described: told by a description, not by its name.
         likened: only something like it ("spindle-like").
+        denied: the name itself denies it ("alpha-free").
         vague: what is said of it cannot be told.
         said_from: where the words that say it begin, when that is before the mark.
     """
@@ -55,6 +56,7 @@ class Term:
     level: Level | None = None
     described: bool = False
     likened: bool = False
+    denied: bool = False
     vague: bool = False
     said_from: int | None = None
 

@@ -42,18 +42,22 @@ def read_claims(text: str, language: str = "en") -> tuple[Claim, ...]:
     lexicon = load_lexicon(language)
     found: list[Mention] = []
     before: Sequence[Mention] = ()
+    asked = False
     for sentence in sentences(text, lexicon.abbreviations, lexicon.unfinished):
-        mentions, before = _read_sentence(sentence, text, lexicon, before)
+        row = with_terms(marks(sentence, text, lexicon), lexicon)
+        if asked and row[0].has(Sense.PRESENT):
+            _affirm(before)
+        mentions, before = _read_sentence(sentence, row, lexicon, before)
         found += mentions
+        asked = sentence[-1].text == "?"
     return tuple(_claim(mention, text) for mention in found)
 
 
 def _read_sentence(
-    sentence: Sequence[Token], text: str, lexicon: Lexicon, before: Sequence[Mention]
+    sentence: Sequence[Token], row: Sequence[Mark], lexicon: Lexicon, before: Sequence[Mention]
 ) -> tuple[list[Mention], Sequence[Mention]]:
     """The sentence's mentions, and those that the next sentence's pronouns may stand for."""
     found: list[Mention] = []
-    row = with_terms(marks(sentence, text, lexicon), lexicon)
     for clause in clauses(row):
         refers = found and clause.link is not Link.APART or _begins_with_pronoun(clause)
         reading = ClauseReading(clause, before if refers else ())
@@ -68,6 +72,12 @@ def _read_sentence(
             mention.reading = Reading.UNCERTAIN
     found.sort(key=lambda mention: mention.mark.start)
     return list(_said_once(found)), before
+
+
+def _affirm(asked: Sequence[Mention]) -> None:
+    """The answer to "K-complexes?" is yes."""
+    for mention in asked:
+        mention.reading = Reading.PRESENT
 
 
 def _begins_with_pronoun(clause: Clause) -> bool:

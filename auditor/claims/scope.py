@@ -81,6 +81,11 @@ _VERBS = (Sense.IS, Sense.SHOWS, Sense.OCCURS, Sense.LASTS, Sense.MEETS, Sense.E
 # What stands for the phenomenon in N1's and R's background; it takes over where others end,
 # so that a list that denies the others may well stop before it.
 _TAKES_OVER = frozenset({Phenomenon.THETA_ACTIVITY, Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY})
+_AFTER_NONE = (
+    *(Sense.FILLER, Sense.ADVERB, Sense.PRESENT, Sense.IS, Sense.PREPOSITION, Sense.ARTICLE),
+    Sense.SIGNAL,
+)
+_NOUNS = (Sense.STAGE, Sense.EYES, Sense.AFTER_NAME, Sense.AFTER_MUSCLE, Sense.MOVES)
 _BEFORE_ADJECTIVES = (
     *(Sense.AND, Sense.OR, Sense.ARTICLE, Sense.SHOWS, Sense.WITH, Sense.PREPOSITION),
 )
@@ -132,7 +137,7 @@ class ClauseReading:
         if mark.aside:
             self._hear_aside(mark)
             return i + 1
-        if mark.sign in {Sign.COMMA, Sign.SLASH} or mark.has(Sense.AND, Sense.OR, Sense.NOR):
+        if _joins(mark):
             self._join(i, mark)
             return i + 1
         if mark.sign is Sign.QUERY:
@@ -160,6 +165,8 @@ class ClauseReading:
 
     def _reading(self, i: int, term: Term) -> Reading:
         reading = self._scoped(i, term) if self._scope else Reading.PRESENT
+        if term.denied:
+            reading = Reading.ABSENT if reading is Reading.PRESENT else Reading.UNREAD
         if reading is Reading.UNSAID:
             return reading
         if self._elsewhere or term.vague or i in self._doubtful:
@@ -208,7 +215,10 @@ class ClauseReading:
         if scope.reach is _Reach.WHOLE:
             return Reading.UNREAD if clear else scope.effect
         if scope.reach is _Reach.ITEM:
-            return Reading.PRESENT if clear or not conjoined else Reading.UNREAD
+            if clear or not conjoined:
+                return Reading.PRESENT
+            alike = term.group == scope.group and term.phenomenon not in _TAKES_OVER
+            return scope.effect if alike else Reading.UNREAD
         if term.group == "muscle" or clear:
             return Reading.PRESENT
         if term.phenomenon in _TAKES_OVER:
@@ -262,7 +272,7 @@ class ClauseReading:
 
     def _pass(self, mark: Mark) -> None:
         """A word that is no operator."""
-        noun = mark.is_word or mark.has(Sense.STAGE, Sense.EYES)
+        noun = mark.is_word or mark.has(*_NOUNS)
         if noun or mark.channel or mark.has(Sense.CARRIER, Sense.SIGNAL, Sense.MUSCLE):
             self._own_subject = self._own_subject or not self.mentions
         scope = self._scope
@@ -283,7 +293,10 @@ class ClauseReading:
         self._scope = _Scope(effect, reach, carrier=carrier)
 
     def _no(self, i: int) -> int | None:
-        if not self._governs(i) and self._row[i].has(Sense.NO, Sense.ABSENT):
+        if self._row[i].has(Sense.CARRIER):
+            self._open(Reading.ABSENT, _Reach.WHOLE, carrier=True)
+            return i + 1
+        if self._stands_alone(i):
             return self._absent(i)
         self._open(Reading.ABSENT, _Reach.ALIKE)
         return i + 1
@@ -311,11 +324,30 @@ class ClauseReading:
         return i + 1
 
     def _hedge(self, i: int) -> int:
+        if self._trails(i):
+            self._set(self._of_predicate(), Reading.UNCERTAIN)
         self._open(Reading.UNCERTAIN, _Reach.ITEM)
         return i + 1
 
+    def _trails(self, i: int) -> bool:
+        """Whether a hedge ends a clause as a remark on what it said ("…, most likely")."""
+        if i + 1 < len(self._row):
+            return False
+        for mark in reversed(self._row[:i]):
+            if mark.term or mark.aside or _joins(mark):
+                return True
+            if not (mark.is_word or mark.has(Sense.ADVERB, Sense.FILLER)):
+                return False
+        return False
+
+    def _characterized(self, i: int) -> int:
+        if not self.mentions and any(m.has(Sense.STAGE) for m in self._row[:i]):
+            return self._needs(i)
+        return i + 1
+
     def _needs(self, i: int) -> int:
-        self._open(Reading.UNCERTAIN, _Reach.WHOLE, carrier=True)
+        self._verb()
+        self._hypothetical = True
         return i + 1
 
     def _unclear(self, i: int) -> int:
@@ -354,7 +386,7 @@ class ClauseReading:
     def _noun_of_its_own(self, i: int) -> bool:
         """Whether an article makes a noun of the word at ``i`` ("an abrupt shift")."""
         for mark in reversed(self._row[:i]):
-            if mark.has(Sense.ARTICLE):
+            if mark.has(Sense.ARTICLE, Sense.PREPOSITION):
                 return True
             if not (mark.is_word or mark.has(Sense.CLEAR, Sense.EYE_DESCRIBED, Sense.EYE_KIND)):
                 return False
@@ -368,12 +400,14 @@ class ClauseReading:
         opens = opens or not (self.subject or (before is not None and before.has(Sense.IS)))
         return opens and follows is not None and follows.term is not None
 
-    def _governs(self, i: int) -> bool:
-        """Whether a mention, or anything denied, follows before the statement's next joint."""
-        return i + 1 < len(self._row) and any(
-            m.term or m.is_word or m.has(Sense.CARRIER, Sense.SIGNAL, Sense.EYES, Sense.STAGE)
-            for m in self._row[i + 1 :]
-        )
+    def _stands_alone(self, i: int) -> bool:
+        """Whether nothing follows that "no" or "none" could deny ("spindles: none seen")."""
+        for mark in self._row[i + 1 :]:
+            if _joins(mark):
+                return True
+            if not (mark.channel or mark.quantity or mark.aside or mark.has(*_AFTER_NONE)):
+                return False
+        return True
 
     # ── verbs and what they say of their subject ──
 
@@ -390,7 +424,8 @@ class ClauseReading:
 
     def _is(self, i: int) -> int:
         self._verb()
-        self._hypothetical = self._hypothetical or self._definition
+        if self._definition and any(m.has(Sense.STAGE) for m in self._row[:i]):
+            self._hypothetical = True
         return i + 1
 
     def _shows(self, i: int) -> int:
@@ -413,7 +448,13 @@ class ClauseReading:
     def _absent(self, i: int) -> int:
         """ "Absent" and the like: of the mentions before it, or before what it denies."""
         if self._attributive(i):
-            return self._lack(i)
+            return self._instead(i)
+        following = self._row[i + 1 :]
+        if not self.subject and following and following[0].has(Sense.IS) and any(
+            m.term for m in following
+        ):
+            self._open(Reading.ABSENT, _Reach.WHOLE, carrier=True)
+            return i + 2
         self._list_open = False
         self._deny()
         return i + 1
@@ -467,14 +508,26 @@ class ClauseReading:
         return i + 1
 
     def _may(self, i: int) -> int:
-        self._modal = self._modal or not self._in_relative
         self._list_open = False
+        if self._in_relative:
+            return i + 1
+        self._modal = True
+        if i + 1 < len(self._row) and self._row[i + 1].has(Sense.LASTS, Sense.MEETS):
+            self._set(self.subject, Reading.UNCERTAIN)
         return i + 1
 
     def _if(self, i: int) -> int:
         if i + 1 < len(self._row) and self._row[i + 1].has(Sense.PRESENT, Sense.ABSENT):
             self._set(self.subject or self._before, Reading.UNCERTAIN)
             return i + 2
+        if not any(m.term for m in self._row[i:]) and len(self._row) - i <= 2:
+            self._set(self.subject or self._before, Reading.UNCERTAIN)
+        self._hypothetical = True
+        return i + 1
+
+    def _inverted(self, i: int) -> int | None:
+        if i:
+            return None
         self._hypothetical = True
         return i + 1
 
@@ -503,6 +556,8 @@ class ClauseReading:
         """ "Not" takes its meaning from the first word that carries one."""
         at = i + 1
         blurred = False
+        if not i:
+            at = self._inverted_verb() or at
         while at < len(self._row) and self._row[at].has(*_SKIPPED_AFTER_NOT):
             if self._row[at].has(Sense.JUST):
                 return at + 1
@@ -519,10 +574,21 @@ class ClauseReading:
         if mark.quantity:
             self.falls_short_from = i
             return at
+        if mark.has(Sense.STAGE):
+            return at + 1
         if self._in_noun_phrase(at):
             self._open(Reading.ABSENT, _Reach.ITEM)
             return at
         return self._blur(at)
+
+    def _inverted_verb(self) -> int | None:
+        """Where the verb stands that "never" or "nowhere" has put before its subject."""
+        for at, mark in enumerate(self._row):
+            if mark.has(Sense.IS):
+                return at
+            if mark.term or _joins(mark):
+                return None
+        return None
 
     def _adjective(self, at: int) -> bool:
         """Whether a participle stands before a mention ("not identified spindles")."""
@@ -594,7 +660,7 @@ class ClauseReading:
     def _blur(self, at: int) -> int:
         """Something is denied, and nobody can tell what."""
         self._set(self.subject, Reading.UNREAD)
-        self._scope = _Scope(Reading.UNREAD, _Reach.WHOLE)
+        self._scope = _Scope(Reading.UNREAD, _Reach.ITEM)
         return at
 
     # ── the subject ──
@@ -624,8 +690,10 @@ class ClauseReading:
         inner = mark.aside
         if any(m.has(Sense.IF, Sense.DOUBTFUL, Sense.HEDGE) or m.sign is Sign.QUERY for m in inner):
             self._set(host, Reading.UNCERTAIN)
-        elif any(m.has(Sense.ABSENT) or m.sign in {Sign.DASH, Sign.HYPHEN} for m in inner[:1]) or (
-            any(m.has(Sense.ABSENT) for m in inner)
+        elif (
+            inner[0].sign in {Sign.DASH, Sign.HYPHEN}
+            or inner[-1].has(Sense.NO)
+            or any(m.has(Sense.ABSENT) for m in inner)
         ) or (
             any(m.has(Sense.NOT, Sense.NO) for m in inner)
             and all(m.has(Sense.NOT, Sense.NO, Sense.PRESENT, Sense.ADVERB) for m in inner)
@@ -648,6 +716,10 @@ class ClauseReading:
             self._deny()
 
 
+def _joins(mark: Mark) -> bool:
+    return mark.sign in {Sign.COMMA, Sign.SLASH} or mark.has(Sense.AND, Sense.OR, Sense.NOR)
+
+
 def _combined(outer: Reading, inner: Reading) -> Reading:
     """The effect of an operator within another's scope."""
     if outer is Reading.ABSENT:
@@ -660,6 +732,7 @@ _READERS: tuple[tuple[Sense, _Reader], ...] = (
     (Sense.NOT, ClauseReading._not),
     (Sense.UNRELATED, ClauseReading._unrelated),
     (Sense.IF, ClauseReading._if),
+    (Sense.INVERTED, ClauseReading._inverted),
     (Sense.NEITHER, ClauseReading._neither),
     (Sense.WITHOUT, ClauseReading._without),
     (Sense.LACK, ClauseReading._lack),
@@ -669,6 +742,7 @@ _READERS: tuple[tuple[Sense, _Reader], ...] = (
     (Sense.UNCLEAR, ClauseReading._unclear),
     (Sense.REPLACES, ClauseReading._unclear),
     (Sense.NEEDS, ClauseReading._needs),
+    (Sense.CHARACTERIZED, ClauseReading._characterized),
     (Sense.NEEDED, ClauseReading._needed),
     (Sense.DEFINES, ClauseReading._defines),
     (Sense.DOUBTFUL, ClauseReading._doubtful),

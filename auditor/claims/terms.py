@@ -63,7 +63,9 @@ def _names(row: Sequence[Mark], lexicon: Lexicon) -> list[Mark]:
             continue
         end, likened = _after_name(row, i + 1, phenomenon)
         described = not row[i].has(Sense.NAME)
-        term = Term(phenomenon, lexicon.groups[phenomenon], described=described, likened=likened)
+        denied = _is_freedom(row, end)
+        end += 2 * denied
+        term = Term(phenomenon, lexicon.groups[phenomenon], None, described, likened, denied)
         result.append(_joined(row[i:end], term))
         i = end
     return result
@@ -85,6 +87,11 @@ def _after_name(row: Sequence[Mark], i: int, phenomenon: Phenomenon) -> tuple[in
     return i, likened
 
 
+def _is_freedom(row: Sequence[Mark], i: int) -> bool:
+    """Whether "-free" stands here."""
+    return i + 1 < len(row) and row[i].sign is Sign.HYPHEN and row[i + 1].has(Sense.FREEDOM)
+
+
 def _abbreviates(row: Sequence[Mark], i: int, phenomenon: Phenomenon) -> bool:
     """Whether the same phenomenon's other name stands here in parentheses."""
     return (
@@ -98,6 +105,7 @@ def _abbreviates(row: Sequence[Mark], i: int, phenomenon: Phenomenon) -> bool:
 # ── eye movements ─────────────────────────────────────────────────────────────────────────
 
 _EYES = "eyes"
+_AMONG_KINDS = (Sense.EYE_NEUTRAL, Sense.EYE_DESCRIBED, Sense.PREPOSITION, Sense.ARTICLE)
 
 
 def _eyes(row: list[Mark]) -> list[Mark]:
@@ -150,18 +158,37 @@ def _adjectives_start(before: Sequence[Mark]) -> int:
 
 
 def _kinds(adjectives: Sequence[Mark], sense: Sense) -> list[tuple[int, Phenomenon]]:
-    """Each kind that the adjectives name, where it is first named."""
+    """Each kind that the adjectives name, where it is first named.
+
+    Of two without a joint the second counts ("rapid reading eye movements").
+    """
     kinds: list[tuple[int, Phenomenon]] = []
     for at, mark in enumerate(adjectives):
         phenomenon = mark.senses.get(sense)
-        if phenomenon is not None and phenomenon not in {p for _, p in kinds}:
+        if phenomenon is None or phenomenon in {p for _, p in kinds}:
+            continue
+        if kinds and not any(_joins(m) for m in adjectives[kinds[-1][0] : at]):
+            kinds[-1] = (kinds[-1][0], phenomenon)
+        else:
             kinds.append((at, phenomenon))
     return kinds
 
 
+def _qualifies(row: Sequence[Mark], i: int, bare: bool = False) -> bool:
+    """Whether the kind stands right after ("…, slow and rolling", "… of the rapid type")."""
+    at = i
+    if bare:
+        return i < len(row) and row[i].has(Sense.EYE_KIND)
+    while at < len(row) and (
+        row[at].sign is Sign.COMMA or row[at].has(Sense.PREPOSITION, Sense.ARTICLE)
+    ):
+        at += 1
+    return i < at < len(row) and row[at].has(Sense.EYE_KIND)
+
+
 def _predicated(row: Sequence[Mark], i: int, result: list[Mark]) -> int:
     """Appends what is said of eye movements ("… are slow and rolling") as their kind."""
-    said = False
+    said = _qualifies(row, i)
     seen: set[Phenomenon] = set()
     while i < len(row):
         mark = row[i]
@@ -177,8 +204,10 @@ def _predicated(row: Sequence[Mark], i: int, result: list[Mark]) -> int:
             said = True
             result.append(mark)
         elif mark.has(Sense.NOT, Sense.NEITHER, Sense.NOR, Sense.ADVERB, Sense.FILLER) or (
-            said and (_joins(mark) or mark.has(Sense.EYE_NEUTRAL, Sense.EYE_DESCRIBED))
+            said and (_joins(mark) or mark.has(*_AMONG_KINDS))
         ):
+            result.append(mark)
+        elif said and mark.has(Sense.BREAK) and _qualifies(row, i + 1, bare=True):
             result.append(mark)
         elif not said and (
             mark.channel or mark.has(Sense.PREPOSITION, Sense.ARTICLE, Sense.SIGNAL)
@@ -334,6 +363,7 @@ class _ChinReading:
         while end < n and (
             row[end].has(Sense.LEVEL, Sense.AFTER_MUSCLE, Sense.CRITERION)
             or self._joins_levels(end)
+            or self._or_absent(end)
         ):
             end += 1
         if end == n:
@@ -347,6 +377,13 @@ class _ChinReading:
             or follows.has(Sense.NAME, Sense.EYES, Sense.EYE_KIND, Sense.SIGNAL, Sense.MOVES)
         )
         return None if of_another else end
+
+    def _or_absent(self, i: int) -> bool:
+        """Whether "or absent" stands around here, after a level."""
+        row = self._row
+        if row[i].has(Sense.ABSENT):
+            return row[i - 1].has(Sense.OR)
+        return row[i].has(Sense.OR) and i + 1 < len(row) and row[i + 1].has(Sense.ABSENT)
 
     def _joins_levels(self, i: int) -> bool:
         """Whether "or", "to" or a hyphen between two levels stands here."""

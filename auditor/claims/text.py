@@ -21,6 +21,7 @@ _SPECIAL = {
 }
 _TOKEN = re.compile(
     r"(?P<number>0,\d+(?![\d,])|\d+(?:\.\d+)?)"
+    r"|(?P<rule>[^\W\d_]{1,3}\d?\.\d+(?![\w.]))"
     r"|(?P<word>[^\W\d_]+[^\W_]*(?:'[^\W\d_]+)?)"
     r"|(?P<newline>\n)"
     r"|(?P<symbol>[<>]=|[^\w\s])"
