@@ -80,7 +80,14 @@ def measure(montage: Montage, progress: Progress = _silent, workers: int = 1) ->
     progress("quality", 0.0)
     quality = judge(signals)
     signals = signals.with_quality(quality.reasons)
+    return _evidence(signals, quality, _detect(signals, progress, workers))
+
+
+def _detect(signals: Signals, progress: Progress, workers: int) -> dict[Phenomenon, Measured]:
+    """What every detector found; nothing in a recording shorter than an epoch."""
     measured: dict[Phenomenon, Measured] = {}
+    if not signals.n_epochs:
+        return measured
     n_detectors = sum(map(len, ROUNDS))
     with ThreadPoolExecutor(workers) as pool:
         for detectors in ROUNDS:
@@ -89,7 +96,7 @@ def measure(montage: Montage, progress: Progress = _silent, workers: int = 1) ->
             for phenomenon, result in zip(detectors, found, strict=True):
                 measured[phenomenon] = result
                 progress(phenomenon, len(measured) / n_detectors)
-    return _evidence(signals, quality, measured)
+    return measured
 
 
 def _evidence(signals: Signals, quality: Quality, measured: dict[Phenomenon, Measured]) -> Evidence:

@@ -46,6 +46,8 @@ EPOCH_SAMPLES = int(EPOCH_S * WORKING_RATE_HZ)
 FASTEST_HZ = 40.0
 """The highest frequency that a working signal still shows undamped."""
 
+_LARGEST_UV = 1e7
+"""Ten volts: beyond what any amplifier takes, and far within what float32 can square twice."""
 _PIECE_S = 600
 _MARGIN_S = 1
 
@@ -225,6 +227,7 @@ def _piece(channel: Channel, ratio: Fraction, start: int, stop: int) -> tuple[Fl
     raw = np.full(last - first, np.nan)
     raw[max(-first, 0) :][: len(inside)] = inside
     known = np.isfinite(raw)
+    np.clip(raw, -_LARGEST_UV, _LARGEST_UV, out=raw)
 
     at = (np.arange(start, stop) / WORKING_RATE_HZ * rate_hz - first).round().astype(np.intp)
     recorded = known[np.minimum(at, len(raw) - 1)]
@@ -521,6 +524,13 @@ def events_mask(
 def logistic(score: Doubles) -> Doubles:
     """A score in log-odds as a probability."""
     return 1.0 / (1.0 + np.exp(-np.clip(score, -30.0, 30.0)))
+
+
+def logit(probability: Doubles) -> Doubles:
+    """A probability as log-odds, within ±14."""
+    kept = np.clip(probability, 1e-6, 1 - 1e-6)
+    score: Doubles = np.log(kept / (1 - kept))
+    return score
 
 
 # ── what a detector returns ───────────────────────────────────────────────────────────────

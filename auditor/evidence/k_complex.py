@@ -29,6 +29,7 @@ from auditor.evidence.base import (
     events_mask,
     first_true,
     logistic,
+    logit,
     rms_beside,
 )
 from auditor.evidence.lobes import Lobes, of_the_eyes
@@ -52,9 +53,12 @@ _MUSCLE_HZ = (16.0, 30.0)
 _MUSCLE_WINDOW_S = 4.0
 _LOBE_REACH_S = 1.5
 
-_MORE_UPSIDE_DOWN = 5.0
-"""So many more K complexes upside down than upright prove that the polarity is reversed; in a
-short recording nothing does, and negative is taken to be up."""
+_PROVES_REVERSED = 25.0
+"""Log-odds by which reversed K complexes must lead before the recording's polarity is taken to
+be reversed: a quarter of an hour of N2 has more, one way or the other; one epoch never has."""
+_LARGEST_LEAD = 4.0
+_RIVAL_AT_LEAST = 0.001
+_RIVAL_WITHIN_S = 1.2
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
@@ -78,11 +82,29 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
 
 def _polarity(channels: Sequence[Waves]) -> int:
     """1 where negative is first as AASM has it, −1 where the recording is the reverse."""
-    upright, upside_down = (
-        sum(float(p[p >= 0.5].sum()) for p in (w.candidates(sign).probability for w in channels))
-        for sign in (1, -1)
-    )
-    return -1 if upside_down > 2 * upright + _MORE_UPSIDE_DOWN else 1
+    upright = 0.0
+    for waves in channels:
+        as_recorded, reversed_ = waves.candidates(1), waves.candidates(-1)
+        upright += _lead(as_recorded, reversed_) - _lead(reversed_, as_recorded)
+    return -1 if upright < -_PROVES_REVERSED else 1
+
+
+def _lead(found: Candidates, rivals: Candidates) -> float:
+    """By how much these are better K complexes than their neighbours of the other polarity.
+
+    One wave seen upside down is two lobes out of three that belong to different waves, and a
+    poor K complex. In log-odds, summed over the likely ones that lead.
+    """
+    likely = found.where(found.probability >= 0.5)
+    best = np.full(len(likely), _RIVAL_AT_LEAST)
+    if len(rivals):
+        following = np.searchsorted(rivals.start_s, likely.start_s)
+        for beside in (following - 1, following):
+            rival = rivals.where(np.clip(beside, 0, len(rivals) - 1))
+            near = np.abs(rival.start_s - likely.start_s) < _RIVAL_WITHIN_S
+            best = np.maximum(best, np.where(near, rival.probability, 0.0))
+    lead = logit(likely.probability) - logit(best)
+    return float(np.clip(lead, 0.0, _LARGEST_LEAD).sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,12 +92,13 @@ def of_the_eyes(lobes: Lobes, signals: Signals) -> Doubles:
     """
     swing_uv = lobes.swing_uv()
     middle = (lobes.end_s[:-1] / EPOCH_S).astype(np.intp)
-    leads = np.zeros(len(swing_uv))
+    leads = np.ones(len(swing_uv))
     for role in (Role.LEFT_EYE, Role.RIGHT_EYE):
         eye = signals.by_role.get(role)
         if eye is None or not len(swing_uv):
             continue
         good = np.array([not reason for reason in signals.quality[role]] + [True])
-        by = np.log(lobes.swing_uv(eye) / np.maximum(swing_uv, 1.0) / _EYES_LEAD_BY)
-        leads = np.maximum(leads, np.where(good[np.minimum(middle, len(good) - 1)], by, 0.0))
-    return 6.0 * leads
+        by = lobes.swing_uv(eye) / np.maximum(swing_uv, 1.0) / _EYES_LEAD_BY
+        leads = np.maximum(leads, np.where(good[np.minimum(middle, len(good) - 1)], by, 1.0))
+    score: Doubles = 6.0 * np.log(leads)
+    return score

@@ -162,7 +162,7 @@ def _score(amplitude_uv: Doubles, smaller_lobe_uv: Doubles, period_s: Doubles) -
             (amplitude_uv - _BACKGROUND_ADDS_UV - SMALLEST_UV) / 6.0,
             (_LARGEST_UV - amplitude_uv) / 30.0,
             (0.15 - octaves_outside) / 0.1,
-            (smaller_lobe_uv / amplitude_uv - 0.28) / 0.03,
+            (smaller_lobe_uv / np.maximum(amplitude_uv, 1.0) - 0.28) / 0.03,
         ]
     )
     return score
