@@ -17,6 +17,7 @@ from math import ceil, floor
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.colors import to_rgba
@@ -39,6 +40,7 @@ from auditor.vocabulary import (
     Montage,
     Phenomenon,
     Role,
+    Samples,
 )
 from connector.traces import BRAIN_AND_EYES, MUSCLE, Passband, display_trace, thinned
 from staging.stager import Progress
@@ -93,8 +95,8 @@ class _Display:
     bar_uv: float
 
 
-_EEG_EOG = _Display(BRAIN_AND_EYES, 0.65, 160.0, 50.0)
-_EMG = _Display(MUSCLE, 2.0, 120.0, 10.0)
+_EEG_EOG = _Display(BRAIN_AND_EYES, 0.65, 168.0, 50.0)
+_EMG = _Display(MUSCLE, 2.0, 128.0, 10.0)
 
 _SLOW_WAVE_UV = 75.0
 """Peak to peak, for stage N3 (AASM scoring manual, section on adult stage N3)."""
@@ -104,13 +106,11 @@ _LEFT, _RIGHT, _WIDTH = 132.0, 1572.0, 1600.0
 _PER_S = (_RIGHT - _LEFT) / EPOCH_S
 _HEAD = 58.0
 _AXIS = 22.0
-_LANE, _LANES = 11.5, 3
+_LANE, _LANES = 10.5, 4
 """Names of events stand above a band's trace, in so many lanes."""
 _LINE = 15.0
 _COLUMNS = ((_LEFT, 110), (860.0, 120))
 """At the foot: where each begins, and how many characters a line holds."""
-_OVERLAP = 0.5
-"""How far a trace may reach into its neighbours' bands, in bands of its own."""
 _INK, _FAINT = "#101418", "#5a6470"
 
 
@@ -187,11 +187,14 @@ class _Band:
         """Where 0 µV lies: in the middle of what the lanes leave."""
         return (self.top + _LANES * _LANE + self.bottom) / 2
 
-    @property
-    def reach(self) -> tuple[float, float]:
-        """Between which heights the trace is kept."""
-        overlap = _OVERLAP * self.display.height
-        return self.top - overlap, self.bottom + overlap
+    def heights(self, uv: Samples, page_bottom: float) -> Samples:
+        """Where a trace runs; negative is up. It may reach half a band into its neighbours'."""
+        half = self.display.height / 2
+        return np.clip(
+            self.zero + uv * self.display.pixels_per_uv,
+            max(self.top - half, _HEAD),
+            min(self.bottom + half, page_bottom),
+        )
 
 
 def _bands(montage: Montage) -> tuple[_Band, ...]:
@@ -262,9 +265,7 @@ class _Page:
             if band.passband is not None:
                 seconds, uv = display_trace(band.channel, epoch, band.passband)
                 seconds, uv = thinned(seconds, uv, _PER_S)
-                # Negative up: the page counts downwards.
-                heights = (band.zero + uv * band.display.pixels_per_uv).clip(*band.reach)
-                line.set_data(_LEFT + seconds * _PER_S, heights)
+                line.set_data(_LEFT + seconds * _PER_S, band.heights(uv, self.bottom))
                 self.axes.draw_artist(line)
 
     def save(self, path: Path) -> None:
@@ -475,7 +476,7 @@ def _foot(evidence: Evidence, epoch: EpochEvidence) -> _Foot:
         by_reason.setdefault(why, []).append(_spoken(phenomenon))
     measured = [f"{label}: {',  '.join(words)}" for label, words in by_channel.items()]
     remarks = [f"Not assessable: {', '.join(names)} ({why})" for why, names in by_reason.items()]
-    remarks += [channel.how for channel in evidence.channels.values() if channel.how]
+    remarks.append("; ".join(channel.how for channel in evidence.channels.values() if channel.how))
     return tuple(
         [part for line in lines for part in textwrap.wrap(line, width)]
         for lines, (_, width) in zip((measured, remarks), _COLUMNS, strict=True)

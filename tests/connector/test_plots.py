@@ -49,6 +49,8 @@ LABELS = {
 SECOND_PX = 48
 LEFT_PX = 132
 HEAD_PX = 58
+INK = 150
+"""The trace is darker than this, also where its line lies across two rows of pixels."""
 
 Pixels: TypeAlias = npt.NDArray[np.int16]
 
@@ -128,7 +130,7 @@ def draw(tmp_path: Path) -> Draw:
 
 def traced_rows(page: Pixels, columns: slice, rows: slice) -> npt.NDArray[np.intp]:
     """The rows in which the trace's ink is, within a box."""
-    inked = page[rows, columns].max(axis=2) < 90
+    inked = page[rows, columns].max(axis=2) < INK
     return np.flatnonzero(inked.any(axis=1)) + rows.start
 
 
@@ -275,7 +277,7 @@ def test_negative_is_up(draw: Draw) -> None:
 
 def resting_rows(page: Pixels) -> list[int]:
     """Where the silent traces run: rows that are ink from end to end."""
-    ink = page[:, LEFT_PX + 2 : LEFT_PX + 4 * SECOND_PX].max(axis=2) < 90
+    ink = page[:, LEFT_PX + 2 : LEFT_PX + 4 * SECOND_PX].max(axis=2) < INK
     rows = np.flatnonzero(ink.mean(axis=1) > 0.9)
     return [int(rows[0]), *(int(b) for a, b in pairwise(rows) if b - a > 5)]
 
@@ -305,7 +307,7 @@ def test_what_was_not_recorded_is_blank_and_says_so(draw: Draw) -> None:
     page = draw(montage, evidence_of(montage))
     rest = resting_rows(page)[0]
     columns = np.s_[LEFT_PX + 10 * SECOND_PX + 3 : LEFT_PX + 15 * SECOND_PX - 3]
-    assert page[rest, columns].min() > 90
+    assert page[rest, columns].min() > INK
     assert page[rest + 10, columns].max() < 230  # grey paper
     assert page[rest + 10, LEFT_PX + 20 * SECOND_PX + 5].min() > 230
 
@@ -344,8 +346,8 @@ def test_measures_and_what_is_not_assessable_stand_at_the_foot(draw: Draw) -> No
     assert len(page) > len(plain)
     foot = page[len(plain) :]
     left, right = foot[:, : page.shape[1] // 2], foot[:, page.shape[1] // 2 :]
-    assert (left.max(axis=2) < 90).any()
-    assert (right.max(axis=2) < 90).any()
+    assert (left.max(axis=2) < INK).any()
+    assert (right.max(axis=2) < INK).any()
     assert (page[-4:] > 230).all()  # no line is cut off
     assert (page[:, -8:] > 230).all()
 
