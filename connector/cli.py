@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -241,6 +242,43 @@ def evaluate(
         _write(document, json_path)
     else:
         print(agreement_summary(document))
+
+
+@app.command()
+def reaudit(
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DATE", formats=["%Y-%m-%d"], help="Leave out studies named before this day."
+        ),
+    ] = None,
+    json_path: JsonPath = None,
+) -> None:
+    """Audit stored studies again with today's rulebook, and say what changed and why.
+
+    Works on the evidence that was kept with each audit: nothing is staged or measured again, and
+    nothing is written to the EHR. Finds the studies by SOMNOAUDIT_DATA or
+    SOMNOAUDIT_DATABASE_URL.
+    """
+    from auditor.rulebook import load_rulebook
+    from connector import reaudit as again
+    from connector.settings import load_store_settings
+    from connector.store import Store
+    from connector.terminal import progress_on_stderr
+
+    _check_outputs(json_path)
+    rulebook = load_rulebook()
+    store = Store.open(load_store_settings().store_url)
+    try:
+        with progress_on_stderr() as progress:
+            day = since.astimezone() if since else None
+            studies = tuple(again.reaudit(store, rulebook, progress, day))
+    finally:
+        store.close()
+    if json_path is not None:
+        _write(again.reaudit_json(studies, rulebook.identity), json_path)
+    else:
+        print(again.reaudit_summary(studies, rulebook.identity, store.address))
 
 
 def _channel_names(path: Path | None) -> ChannelNames | None:

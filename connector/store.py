@@ -209,6 +209,11 @@ class Store:
             raise SettingsRefused("SOMNOAUDIT_DATABASE_URL", problem, remedy) from None
         return cls(engine, clock)
 
+    @property
+    def address(self) -> str:
+        """Of its database, without the password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
     def close(self) -> None:
         self._engine.dispose()
 
