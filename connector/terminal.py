@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from auditor.vocabulary import FlagCode
 from connector.documents import Json
+from connector.scored import FOREIGN_STAGER
 from staging.stager import Progress
 
 if TYPE_CHECKING:
@@ -89,11 +91,12 @@ def flag_lines(document: Json, most: int = _SHOWN_FLAGS) -> Iterator[str]:
             f"{epoch['stage']}; the signal permits {permitted}; priority {epoch['priority']:.2f}"
         )
         for flag in epoch["flags"]:
-            yield f"    {flag['severity']:>6}  {flag['message']}"
+            if flag["code"] != FlagCode.CLAIM_CONTRADICTED:
+                yield f"    {flag['severity']:>8}  {flag['message']}"
         for claim in epoch["claims"]:
             if claim["verdict"] == "contradicted":
-                yield f"    claimed  {_quote(claim)}"
-                yield f"    measured {claim['reason']}"
+                yield f"     claimed  {_quote(claim)}"
+                yield f"    measured  {claim['reason']}"
     if len(flagged) > most:
         yield f"  … and {len(flagged) - most} more"
 
@@ -111,12 +114,18 @@ def _time_of(document: Json, epoch: int) -> str:
     return f"{datetime.fromisoformat(start) + offset:%H:%M:%S}" if start else f"at {offset}"
 
 
+def _by(stager: Json) -> str:
+    if (stager["name"], stager["version"]) == (FOREIGN_STAGER.name, FOREIGN_STAGER.version):
+        return "elsewhere"
+    return f"by {stager['name']} {stager['version']}"
+
+
 def summary(document: Json) -> str:
     """A whole audit document for a person."""
     recording, totals = document["recording"], document["summary"]
     lines = [
-        f"{recording['epochs']} epochs scored by {document['stager']['name']} "
-        f"{document['stager']['version']}, audited by rulebook {document['rulebook']['version']}",
+        f"{recording['epochs']} epochs, scored {_by(document['stager'])}, "
+        f"audited by rulebook {document['rulebook']['version']}",
         "",
         *hypnogram_lines(document),
         "",

@@ -79,7 +79,7 @@ def test_a_recording_that_is_all_gap_is_refused() -> None:
 def test_stagers_are_found_by_name() -> None:
     assert "yasa" in stager_names()
     assert isinstance(make_stager("yasa"), YasaStager)
-    with pytest.raises(UsageError, match="installed are: .*yasa"):
+    with pytest.raises(UsageError, match=r"installed are: .*yasa"):
         make_stager("nobody")
     with pytest.raises(UsageError, match="takes no --model"):
         make_stager("yasa", "weights")
