@@ -148,13 +148,10 @@ class _Auditor:
         """
         leading = [each for each in checks if _may_lead_to(scored.stage, each.rule)]
         cited = [each for each in leading if each.rule.id in _cited(scored)]
-        return min(
-            cited or leading,
-            key=lambda each: (
-                _BEST_FIRST.index(each.leads_to(scored.stage)),
-                [outcome.stage for outcome in each.rule.outcomes] != [scored.stage],
-            ),
-        ).rule
+        own = [each for each in leading if _is_of(scored.stage, each.rule)]
+        holding = [each for each in leading if each.leads_to(scored.stage) is Verdict.SUPPORTED]
+        candidates = cited or [each for each in holding if each in own] or holding or own
+        return min(candidates, key=lambda e: _BEST_FIRST.index(e.leads_to(scored.stage))).rule
 
     def _best_of(self, group: Sequence[ImpliedClaim], index: int) -> ClaimFinding:
         """Of claims of which one is enough, the one that fits best."""
@@ -342,6 +339,11 @@ def _cited(scored: ScoredEpoch) -> tuple[str, ...]:
 def _may_lead_to(stage: Stage, rule: Rule) -> bool:
     """Whether a rule leads to a stage in some epoch; "as the one that follows" may be any."""
     return any(outcome.stage in (stage, None) for outcome in rule.outcomes)
+
+
+def _is_of(stage: Stage, rule: Rule) -> bool:
+    """Whether a rule leads to this stage alone."""
+    return all(outcome.stage is stage for outcome in rule.outcomes)
 
 
 def _leading_to(stage: Stage, checks: Sequence[RuleCheck]) -> Verdict:
