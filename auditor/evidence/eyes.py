@@ -93,6 +93,7 @@ class Deflections:
         jump_uv: the steepest part of the initial deflection, geometric mean of both channels.
         height_uv: of the whole initial deflection, half the channels' difference (or sum).
         sharpness: how much of the height the steepest fifth of a second makes up, 0 to 1.
+        undone: whether a jump back ended it.
         width_s: from the initial deflection to the way back, each at half its height.
         purity: how evenly both channels jump, 0 to 1.
         frontal_gain: µV in the frontal EEG for each µV here, of the left eye's sign.
@@ -107,6 +108,7 @@ class Deflections:
     jump_uv: Doubles
     height_uv: Doubles
     sharpness: Doubles
+    undone: Mask
     width_s: Doubles
     purity: Doubles
     frontal_gain: Doubles
@@ -156,7 +158,7 @@ def deflections(eyes: Eyes, *, in_phase: bool = False) -> Deflections:
     shape = eyes.together if in_phase else eyes.apart
     other = eyes.apart if in_phase else eyes.together
     # left · right = together² − apart², of the jumps as of the channels themselves.
-    jump, stray = _jumps(shape), _jumps(other)
+    jump, stray = jumps(shape), jumps(other)
     product = np.square(jump) - np.square(stray)
     at, _ = sp.find_peaks(
         product, height=SMALLEST_JUMP_UV**2, distance=round(_APART_S * WORKING_RATE_HZ)
@@ -182,6 +184,7 @@ def deflections(eyes: Eyes, *, in_phase: bool = False) -> Deflections:
         size,
         height,
         np.minimum(np.abs(jump[at]) / height, 1.0),
+        back > 0,
         width / WORKING_RATE_HZ,
         np.square(size) / np.maximum(jumped + np.square(stray[at]), 1e-9),
         gain * sign,
@@ -191,13 +194,13 @@ def deflections(eyes: Eyes, *, in_phase: bool = False) -> Deflections:
     )
 
 
-def _jumps(samples: Floats) -> Floats:
+def jumps(samples: Floats) -> Floats:
     """By how much the signal is higher just after each sample than just before it."""
     means = moving_mean(samples, _STEP_S)
     reach = _reach()
-    jumps = np.zeros_like(samples)
-    jumps[reach:-reach] = means[2 * reach :] - means[: -2 * reach]
-    return jumps
+    higher = np.zeros_like(samples)
+    higher[reach:-reach] = means[2 * reach :] - means[: -2 * reach]
+    return higher
 
 
 def _reach() -> int:

@@ -8,6 +8,8 @@ which a slow eye movement has, and against its being a blink.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from auditor.evidence import eye_blinks, eyes
@@ -32,8 +34,7 @@ FRONTAL_GAIN = 0.4
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
-    """One event for each deflection of both eyes."""
-    del earlier
+    """One event for each deflection of both eyes, but for those of reading."""
     obstacles = eyes.obstacles(signals, eyes.SHAPE_HZ)
     both = eyes.both_eyes(signals)
     if both is None or all(obstacles):
@@ -41,6 +42,7 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     found = _out_of_phase(both)
     if both.frontal is not None:
         found = found.followed_by(_in_phase(both))
+    found = _outside(found, earlier[Phenomenon.READING_EYE_MOVEMENTS])
     return Measured(obstacles, found.events(Phenomenon.RAPID_EYE_MOVEMENTS, both.label))
 
 
@@ -58,6 +60,15 @@ def _in_phase(both: Eyes) -> Candidates:
     leaked = np.maximum(np.abs(found.frontal_gain) - FRONTAL_GAIN, 0.0)
     score = 1.4 + _shape(found) - 14.0 * leaked
     return eyes.candidates(found, _probability(score, eye_blinks.score_in_phase(found)))
+
+
+def _outside(found: Candidates, reading: Measured) -> Candidates:
+    """Less probable by as much as they are probably movements of reading."""
+    probability = found.probability.copy()
+    for run in reading.events:
+        within = (found.start_s < run.end_s) & (found.end_s > run.start_s)
+        probability[within] *= 1.0 - run.probability
+    return replace(found, probability=probability)
 
 
 def _shape(found: Deflections) -> Doubles:
