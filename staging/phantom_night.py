@@ -410,7 +410,9 @@ class _Planner:
             self._plant(event, self._eyes)
             time += duration + self.rng.exponential(duration * (1 - share) / share)
 
-    def _alpha_runs(self, start: float, end: float, share: float, longest: float) -> None:
+    def _alpha_runs(
+        self, start: float, end: float, share: float, longest: float, slower_hz: float = 0.0
+    ) -> None:
         time = start + self._between(0, 0.5) if share > 0.5 else start + self._between(0, 15)
         while time < end - 1.0:
             duration = min(self._between(0.25, 1.0) * longest, end - time)
@@ -419,7 +421,7 @@ class _Planner:
                 time,
                 duration,
                 self._about(self.subject.alpha_uv, 0.15),
-                float(np.clip(self.rng.normal(self.subject.alpha_hz, 0.2), 8.0, 12.5)),
+                float(np.clip(self.rng.normal(self.subject.alpha_hz - slower_hz, 0.2), 8.0, 12.5)),
             )
             self._plant(event, self._alpha)
             gap = self._between(0.6, 1.4) * duration * (1 - share) / share
@@ -487,7 +489,12 @@ class _Planner:
         )
 
     def _rem_bursts(self, start: float, end: float) -> None:
-        """Eye movements in bursts; sawtooth waves ahead of some, twitches of the chin within."""
+        """Eye movements in bursts; sawtooth waves ahead of some, twitches of the chin within.
+
+        Alpha comes in scraps, 1 to 2 Hz slower than in wake (AASM scoring manual, stage R).
+        """
+        if self.subject.alpha_producer:
+            self._alpha_runs(start, end, share=0.02, longest=2.5, slower_hz=1.3)
         time = start + self._between(1, 8)
         while time < end - 4:
             if self.rng.random() < 0.3:

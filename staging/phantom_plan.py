@@ -160,9 +160,10 @@ class PhantomSettings:
         """Weaker signs in a noisier recording, at another gain."""
         return cls(
             hours=hours,
-            gain=0.7,
-            spindle_amplitude=0.75,
+            gain=0.8,
+            spindle_amplitude=0.8,
             k_complex_amplitude=0.85,
+            slow_wave_amplitude=1.1,
             noise_uv=2.0,
             mains_uv=3.0,
             disturbances_per_hour=12.0,
