@@ -125,6 +125,8 @@ def _parts(row: Sequence[Mark]) -> Iterator[tuple[list[Mark], Link]]:
             part.append(replace(mark, sign=Sign.COMMA))
         elif mark.has(Sense.BREAK) and _interjected(part, following):
             continue
+        elif mark.has(Sense.BECAUSE) and following is not None and following.quantity:
+            part.append(mark)
         elif mark.has(Sense.BREAK, Sense.BECAUSE) and _breaks(mark, part):
             yield part, link
             part, link = [], Link.SAME_SUBJECT if mark.has(Sense.BREAK) else Link.APART

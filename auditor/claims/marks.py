@@ -9,7 +9,7 @@ from typing import Any
 
 from auditor.claims.lexicon import Lexicon, Sense
 from auditor.claims.quantities import Quantity, quantity_at
-from auditor.claims.text import Token
+from auditor.claims.text import Token, fold
 from auditor.vocabulary import Level, Phenomenon
 
 
@@ -144,4 +144,9 @@ def _channel(found: Sequence[Token], i: int, text: str, lexicon: Lexicon) -> tup
     ):
         end = i + 3
     span = (found[i].start, found[end - 1].end)
-    return Mark(*span, channel=text[slice(*span)], tight=found[i].tight), end
+    return Mark(*span, channel=_label(text[slice(*span)]), tight=found[i].tight), end
+
+
+def _label(text: str) -> str:
+    """The label with the plain hyphen that recordings write."""
+    return "".join("-" if fold(char) == "-" else char for char in text)

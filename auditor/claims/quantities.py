@@ -41,6 +41,7 @@ Quantity: TypeAlias = Frequency | Duration | Amplitude | Times | Extent | Nothin
 Found: TypeAlias = Sequence[Token]
 
 _SIGNS = {">": ">", "<": "<", "≥": ">=", "≤": "<=", ">=": ">=", "<=": "<=", "~": "~", "=": "=="}
+_EQUALS = frozenset({":", "="})
 _OPPOSITE = {">": "<=", ">=": "<", "==": "<"}
 _BOUNDS = frozenset({">", ">=", "<", "<="})
 _BETWEEN = "between"
@@ -59,6 +60,7 @@ class _Number:
         unit: s, Hz, µV, % or empty.
         end: index of the token after it.
         in_thousandths: the unit is one of milliseconds.
+        attributive: a hyphen joins number and unit ("a 0.7-s spindle").
     """
 
     low: float
@@ -67,6 +69,7 @@ class _Number:
     unit: str
     end: int
     in_thousandths: bool = False
+    attributive: bool = False
 
     @property
     def interval(self) -> Interval:
@@ -105,6 +108,8 @@ def _measure(found: Found, i: int, lexicon: Lexicon) -> tuple[Quantity, int] | N
     number = _number(found, i, lexicon)
     if number is None:
         return None
+    if clock := _clock_end(found, number.end):
+        return Nothing(), clock
     match number.unit:
         case "%":
             end = _past_epoch(found, number.end, lexicon)
@@ -117,6 +122,16 @@ def _measure(found: Found, i: int, lexicon: Lexicon) -> tuple[Quantity, int] | N
             return _seconds(found, i, number, lexicon)
         case _:
             return _bare(found, i, number, lexicon)
+
+
+def _clock_end(found: Found, i: int) -> int | None:
+    """The index after the rest of a time of day, such as ``:05`` after ``23:14``."""
+    end = None
+    while i + 1 < len(found) and found[i].text == ":" and found[i].tight:
+        if found[i + 1].number is None or not found[i + 1].tight:
+            break
+        end = i = i + 2
+    return end
 
 
 # ── numbers ───────────────────────────────────────────────────────────────────────────────
@@ -137,7 +152,9 @@ def _number(found: Found, i: int, lexicon: Lexicon) -> _Number | None:
             high, end = second, end_2
             if unit_2:
                 unit, factor = unit_2, factor_2
-    return _Number(round(low * factor, 6), round(high * factor, 6), op, unit, end, factor == 0.001)
+    attributive = bool(unit) and _word(found, end - 2) == "-"
+    low, high = round(low * factor, 6), round(high * factor, 6)
+    return _Number(low, high, op, unit, end, factor == 0.001, attributive)
 
 
 def _op(found: Found, i: int, lexicon: Lexicon) -> tuple[str, int]:
@@ -267,6 +284,7 @@ def _seconds(found: Found, i: int, number: _Number, lexicon: Lexicon) -> tuple[Q
         or number.op in _BOUNDS
         or cues["lasting"].intersection(before)
         or after in cues["long"]
+        or number.attributive
         or _is(found, number.end, Sense.NAME, lexicon)
     ):
         return Duration(number.interval), number.end
@@ -333,6 +351,8 @@ def _words_before(found: Found, i: int) -> list[str]:
     """Up to three words before, nearest first, as far as they belong to the number."""
     words: list[str] = []
     for token in reversed(found[max(0, i - _CUE_REACH) : i]):
+        if token.text in _EQUALS:
+            continue
         if token.number is not None or not token.text[0].isalpha():
             break
         words.append(token.text)

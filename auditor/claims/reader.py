@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from auditor.claims.clauses import Clause, Link, clauses
@@ -19,8 +20,24 @@ from auditor.claims.quantities import (
 from auditor.claims.scope import ClauseReading, Mention, Reading
 from auditor.claims.terms import with_terms
 from auditor.claims.text import Token, sentences
-from auditor.vocabulary import Claim, Extent, Phenomenon, Polarity, Span
+from auditor.vocabulary import EPOCH_S, Claim, Extent, Interval, Phenomenon, Polarity, Span
 
+# "A spindle (0.8 s, 13 Hz)": beside a frequency or an amplitude, a time as short as an event is
+# how long it lasts, not when it is. No single event that is described so lasts longer.
+_BRIEF_S = 2.0
+# A share of the epoch, in seconds and in per cent, differs by no more than rounding.
+_SAME_SHARE = 0.02
+# From this on a duration is the share of the epoch that a rhythm, or slow waves, take up: no
+# single wave and no burst that is named by its length lasts so long.
+_SHARE_FROM_S = 3.0
+_SHARED = frozenset(
+    {
+        Phenomenon.ALPHA_RHYTHM,
+        Phenomenon.THETA_ACTIVITY,
+        Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY,
+        Phenomenon.SLOW_WAVE_ACTIVITY,
+    }
+)
 # No sentence of prose is longer; what is, is no prose, and is not read.
 _LONGEST_SENTENCE = 250
 
@@ -126,24 +143,51 @@ def _said_once(mentions: Sequence[Mention]) -> Iterator[Mention]:
 def _attach(clause: Clause, reading: ClauseReading, before: Sequence[Mention]) -> None:
     """Gives each quantity and each channel of the clause to the mention that it is of."""
     row = clause.marks
+    short = reading.falls_short_from
     for i, mark in enumerate(row):
-        for inner in mark.aside or (mark,):
-            if inner.quantity is None:
-                continue
-            quantity = inner.quantity
-            short = reading.falls_short_from
+        owner = _owner(row, i, reading.mentions) or _antecedent(before, reading)
+        if owner is None:
+            continue
+        for quantity in _quantities(mark):
             if short is not None and i > short:
                 quantity = negated(quantity)
-            owner = _owner(row, i, reading.mentions) or _antecedent(before, reading)
-            if owner is not None:
-                owner.quantities.append(quantity)
-                if (
-                    isinstance(quantity, Extent)
-                    and not mark.aside
-                    and owner.reading is Reading.ABSENT
-                ):
-                    owner.reading = Reading.UNREAD
+            _give(owner, quantity, in_aside=bool(mark.aside))
     _give_channels(row, reading.mentions)
+
+
+def _quantities(mark: Mark) -> Iterator[Quantity]:
+    """The mark's quantity, or those of its parenthesis."""
+    if mark.quantity is not None:
+        yield mark.quantity
+    inner = [m.quantity for m in mark.aside if m.quantity is not None]
+    described = any(isinstance(q, Frequency | Amplitude) for q in inner)
+    for quantity in inner:
+        match quantity:
+            case Times((Span(start, end),)) if described and start == end <= _BRIEF_S:
+                yield Duration(Interval(start, end))
+            case _:
+                yield quantity
+
+
+def _give(owner: Mention, quantity: Quantity, in_aside: bool) -> None:
+    match quantity:
+        case Extent("==", 0):
+            if owner.reading is Reading.PRESENT:
+                owner.reading = Reading.ABSENT
+        case Extent() if owner.reading is Reading.ABSENT and not in_aside:
+            owner.reading = Reading.UNREAD
+        case Times((Span(start, end),)) if in_aside and start == end and _repeats(start, owner):
+            pass
+        case _:
+            owner.quantities.append(quantity)
+
+
+def _repeats(seconds: float, owner: Mention) -> bool:
+    """Whether "(15 s)" only says again what "50 %" said before it."""
+    return any(
+        isinstance(q, Extent) and abs(q.fraction - seconds / EPOCH_S) < _SAME_SHARE
+        for q in owner.quantities
+    )
 
 
 def _owner(row: Sequence[Mark], i: int, mentions: Sequence[Mention]) -> Mention | None:
@@ -222,6 +266,7 @@ def _claim(mention: Mention, text: str) -> Claim:
         if isinstance(quantity, Times):
             spans += [span for span in quantity.spans if span not in spans]
         elif not isinstance(quantity, Nothing):
+            quantity = _as_share(quantity, mention.term.phenomenon)
             first.setdefault(type(quantity), quantity)
     frequency, duration = first.get(Frequency), first.get(Duration)
     amplitude, extent = first.get(Amplitude), first.get(Extent)
@@ -240,6 +285,19 @@ def _claim(mention: Mention, text: str) -> Claim:
         end=end,
         text=text[start:end],
     )
+
+
+def _as_share(quantity: Quantity, phenomenon: Phenomenon) -> Quantity:
+    """A duration of what is measured by its share of the epoch, as that share."""
+    match quantity:
+        case Duration(Interval(low, high)) if phenomenon in _SHARED and high >= _SHARE_FROM_S:
+            if low == high:
+                return Extent("==", low / EPOCH_S)
+            if math.isinf(high):
+                return Extent(">=", low / EPOCH_S)
+            return Extent("<=", high / EPOCH_S)
+        case _:
+            return quantity
 
 
 _POLARITY = {
