@@ -22,6 +22,7 @@ from auditor.evidence.base import (
     Earlier,
     Floats,
     Indices,
+    Mask,
     Measured,
     Signal,
     Signals,
@@ -82,11 +83,11 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
 
 def _polarity(channels: Sequence[Waves]) -> int:
     """1 where negative is first as AASM has it, −1 where the recording is the reverse."""
-    upright = 0.0
+    lead = 0.0
     for waves in channels:
-        as_recorded, reversed_ = waves.candidates(1), waves.candidates(-1)
-        upright += _lead(as_recorded, reversed_) - _lead(reversed_, as_recorded)
-    return -1 if upright < -_PROVES_REVERSED else 1
+        upright, reversed_ = waves.candidates(1), waves.candidates(-1)
+        lead += (_lead(upright, reversed_) - _lead(reversed_, upright)) / len(channels)
+    return -1 if lead < -_PROVES_REVERSED else 1
 
 
 def _lead(found: Candidates, rivals: Candidates) -> float:
@@ -168,13 +169,24 @@ class Waves:
             slow_share=self.slow_share[kept],
             muscle_uv=self.muscle_uv[kept],
         )
-        return Candidates(
+        found = Candidates(
             shape.first / WORKING_RATE_HZ,
             shape.past / WORKING_RATE_HZ,
             logistic(score - self.of_the_eyes[kept] + prior),
             np.full(len(kept), np.nan),
             self.amplitude_uv[kept],
         )
+        return found.where(_best_of_overlapping(found))
+
+
+def _best_of_overlapping(found: Candidates) -> Mask:
+    """False for a wave that overlaps a better one before or after it."""
+    best = np.ones(len(found), dtype=np.bool_)
+    overlaps = found.start_s[1:] < found.end_s[:-1]
+    better = found.probability[1:] > found.probability[:-1]
+    best[:-1] &= ~(overlaps & better)
+    best[1:] &= ~(overlaps & ~better)
+    return best
 
 
 def _neighbours(swing: Doubles, at: Indices) -> Doubles:
@@ -272,8 +284,8 @@ def _score(
         + 1.2 * np.clip(widening - 0.2, -1.0, 0.8)
         - 8.0 * np.maximum(shape.half_width_s - 0.22, 0.0)
         - 10.0 * np.maximum(0.12 - shape.half_width_s, 0.0)
-        - 8.0 * np.maximum(SHORTEST_S - duration_s, 0.0)
+        - 30.0 * np.maximum(0.9 * SHORTEST_S - duration_s, 0.0)
         - 4.0 * np.maximum(duration_s - 1.6, 0.0)
-        - 2.0 * np.maximum(np.log(muscle_uv / 5.0), 0.0)
+        - 2.0 * np.maximum(np.log((muscle_uv + 0.01) / 5.0), 0.0)
     )
     return score
