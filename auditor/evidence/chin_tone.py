@@ -7,7 +7,8 @@ Tone is the amplitude of the EMG between 22 and 44 Hz. Below that band the chin 
 movements and most of a QRS complex; above it lie the mains; and a chin channel of 128 Hz shows
 it as well as one of 512 Hz. An epoch's tone is the lower quartile of the RMS in quarter-second
 windows, so that twitches, heart beats and a short movement do not count as tone. The floor is
-the median of the ten most relaxed minutes.
+the median of the five most relaxed minutes. Where nothing sets them apart from the rest, as in a
+recording without stage R, a floor lower still is possible, and what is near it may be low or not.
 """
 
 from __future__ import annotations
@@ -27,16 +28,25 @@ WINDOW_S = 0.25
 """Shorter than the pause between two heart beats, and long enough for an RMS."""
 _QUARTILE = 25.0
 
-FLOOR_EPOCHS = 20
-"""Ten minutes: a night has more of stage R than this, and so does each of its halves."""
+FLOOR_EPOCHS = 10
+"""Five minutes: the first stage R of a night can be as short as this."""
 
-LOW_BELOW = 1.6
+LOW_BELOW = 1.5
 HIGH_FROM = 3.5
 """Ratios to the floor. Tone within stage R varies by about a third around its median, and tone
 in quiet wakefulness is several times that (checked on simulated nights: tests/benchmarks)."""
 
 RATIO_UNCERTAINTY = 1.15
 """One way and the other: what epoch and floor together owe to chance."""
+
+FROM_GAP, TO_GAP = 1.25, 1.55
+GAP_SHARE = 0.25
+"""The floor is that of an atonic chin if ratios between these are rare: no more than this share
+of those below. Tone without stage R falls evenly, from wakefulness to stage N3."""
+UNSEEN_FLOOR = 2.0
+"""In stage N3 a chin is about this many times more tense than in stage R (measured: simulated
+nights of 2 h without stage R, tests/benchmarks/bench_hallucination.py, had a third of their true
+chin claims contradicted when their floor was taken for an atonic one)."""
 
 NIGHT_S = 90 * 60.0
 """One sleep cycle: what is shorter need not contain a relaxed chin at all."""
@@ -73,14 +83,16 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
             )
         )
     ratios = np.where(usable, tone_uv / floor_uv, 1.0)
+    atonic = floor_uv <= ATONIA_UV or _stands_apart(ratios[usable])
+    above = RATIO_UNCERTAINTY * (1.0 if atonic else UNSEEN_FLOOR)
     return Measured(
         tuple(
             reason or ("" if fit else f"{channel.label} holds no signal here")
             for reason, fit in zip(obstacles, usable, strict=True)
         ),
         measures={
-            "chin_tone_ratio": tuple(_ratio(ratio, channel.label) for ratio in ratios),
-            "chin_tone_level": tuple(_level(ratio, channel.label) for ratio in ratios),
+            "chin_tone_ratio": tuple(_ratio(ratio, above, channel.label) for ratio in ratios),
+            "chin_tone_level": tuple(_level(ratio, above, channel.label) for ratio in ratios),
         },
     )
 
@@ -112,24 +124,28 @@ def _knows_its_floor(tone_uv: Doubles, floor_uv: float) -> bool:
     )
 
 
-def _ratio(ratio: float, label: str) -> Measure:
+def _stands_apart(ratios: Doubles) -> bool:
+    """Whether the lowest tones are a group of their own."""
+    below = np.count_nonzero(ratios < FROM_GAP)
+    between = np.count_nonzero(ratios < TO_GAP) - below
+    return between <= GAP_SHARE * below
+
+
+def _ratio(ratio: float, above: float, label: str) -> Measure:
     return Measure(
         round(float(ratio), 2),
         "1",
         label,
         low=round(float(ratio / RATIO_UNCERTAINTY), 2),
-        high=round(float(ratio * RATIO_UNCERTAINTY), 2),
+        high=round(float(ratio * above), 2),
     )
 
 
-def _level(ratio: float, label: str) -> Measure:
-    return Measure(
-        level_of(ratio).value,
-        "1",
-        label,
-        low=level_of(ratio / RATIO_UNCERTAINTY).value,
-        high=level_of(ratio * RATIO_UNCERTAINTY).value,
-    )
+def _level(ratio: float, above: float, label: str) -> Measure:
+    """The level, and what else it may be; a tone well above a floor is not low, whichever floor."""
+    lowest = level_of(ratio / RATIO_UNCERTAINTY)
+    highest = level_of(ratio * above)
+    return Measure(level_of(ratio).value, "1", label, low=lowest.value, high=highest.value)
 
 
 def _tone_uv(channel: Channel, usable: Mask) -> Doubles:

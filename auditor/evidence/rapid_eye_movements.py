@@ -25,7 +25,7 @@ SHARP = 0.5
 """A half cosine of 0.5 s, AASM's limit, has half its height in its steepest fifth of a second."""
 WIDE_S = 0.8
 """Wider at half its height is less likely one movement than two, or a slow one."""
-NARROW_S = 0.22
+NARROW_S = 0.26
 """Narrower is more likely a blink, or noise."""
 PURE = 0.97
 """Both eyes move alike; noise that happens to be out of phase does not."""
@@ -34,7 +34,7 @@ FRONTAL_GAIN = 0.4
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
-    """One event for each deflection of both eyes, but for those of reading."""
+    """One event for each deflection of both eyes, but for those of reading and of rolling."""
     obstacles = eyes.obstacles(signals, eyes.SHAPE_HZ)
     both = eyes.both_eyes(signals)
     if both is None or all(obstacles):
@@ -42,7 +42,8 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     found = _out_of_phase(both)
     if both.frontal is not None:
         found = found.followed_by(_in_phase(both))
-    found = _outside(found, earlier[Phenomenon.READING_EYE_MOVEMENTS])
+    for other in (Phenomenon.READING_EYE_MOVEMENTS, Phenomenon.SLOW_EYE_MOVEMENTS):
+        found = _outside(found, earlier[other])
     return Measured(obstacles, found.events(Phenomenon.RAPID_EYE_MOVEMENTS, both.label))
 
 
@@ -58,14 +59,14 @@ def _in_phase(both: Eyes) -> Candidates:
     """
     found = eyes.deflections(both, in_phase=True)
     leaked = np.maximum(np.abs(found.frontal_gain) - FRONTAL_GAIN, 0.0)
-    score = 1.4 + _shape(found) - 14.0 * leaked
+    score = 1.0 + _shape(found) - 14.0 * leaked
     return eyes.candidates(found, _probability(score, eye_blinks.score_in_phase(found)))
 
 
-def _outside(found: Candidates, reading: Measured) -> Candidates:
-    """Less probable by as much as they are probably movements of reading."""
+def _outside(found: Candidates, other: Measured) -> Candidates:
+    """Less probable by as much as they are probably part of another movement's run."""
     probability = found.probability.copy()
-    for run in reading.events:
+    for run in other.events:
         within = (found.start_s < run.end_s) & (found.end_s > run.start_s)
         probability[within] *= 1.0 - run.probability
     return replace(found, probability=probability)
@@ -79,7 +80,7 @@ def _shape(found: Deflections) -> Doubles:
         - 8.0 * np.log(np.maximum(found.height_uv / LARGEST_UV, 1.0))
         - 7.5 * np.log(np.maximum(SHARP / found.sharpness, 1.0))
         - 6.0 * np.log(np.maximum(found.width_s / WIDE_S, 1.0))
-        - 4.0 * np.log(np.clip(NARROW_S / found.width_s, 1.0, 3.0))
+        - 5.0 * np.log(np.clip(NARROW_S / found.width_s, 1.0, 3.0))
         - 10.0 * np.maximum(PURE - found.purity, 0.0)
         - 6.0 * found.moving
     )
