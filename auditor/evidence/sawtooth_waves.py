@@ -69,7 +69,7 @@ def trains(signal: Signal) -> Candidates:
     final = (
         spans.mean(score)
         + 1.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
-        + 2.0 * (steeper - 0.6)
+        + 3.0 * (steeper - 0.6)
     )
     return Candidates(
         spans.start_s,

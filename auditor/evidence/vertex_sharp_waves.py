@@ -50,12 +50,13 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     signal = signals.by_role.get(Role.CENTRAL)
     if signal is None or not signal.shows(_MUSCLE_HZ[1]):
         return Measured(obstacles)
-    k_complexes = events_mask(
-        earlier[Phenomenon.K_COMPLEX].events, lambda _: 0.5, len(signal.samples)
+    k_complexes = Spans.of_mask(
+        events_mask(earlier[Phenomenon.K_COMPLEX].events, lambda _: 0.5, len(signal.samples))
     )
     found = candidates(signal)
-    middle = np.round((found.start_s + found.end_s) / 2 * WORKING_RATE_HZ).astype(np.intp)
-    apart = found.where(~k_complexes[np.minimum(middle, len(k_complexes) - 1)])
+    following = np.searchsorted(k_complexes.end_s, found.start_s - _APART_S)
+    next_start_s = np.append(k_complexes.start_s, np.inf)[following]
+    apart = found.where(next_start_s > found.end_s + _APART_S)
     return Measured(obstacles, apart.events(Phenomenon.VERTEX_SHARP_WAVES, signal.label))
 
 
