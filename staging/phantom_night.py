@@ -135,9 +135,10 @@ class _Planner:
         self._slow_waves()
         self._settle_n3()
         self._signs_of_n2(returns)
+        slow_seconds = self._large_slow_seconds()
         for start, end, stage in self._bouts():
             if stage in _NREM:
-                self._k_complexes(start, end, stage)
+                self._k_complexes(start, end, stage, slow_seconds)
                 self._spindles(start, end, stage)
             elif stage is Stage.N1:
                 self._drowsiness(start, end)
@@ -340,16 +341,16 @@ class _Planner:
                 if planted:
                     break
 
-    def _k_complexes(self, start: float, end: float, stage: Stage) -> None:
+    def _k_complexes(self, start: float, end: float, stage: Stage, slow_seconds: Samples) -> None:
+        """As many as this person has, but none that would make an epoch N3."""
         rate = self.subject.k_complexes_per_min * (1.0 if stage is Stage.N2 else 0.1)
-        slow = self._large_slow_seconds()
         for time in self._times(start + 1, end - 2, rate):
             epoch = int(time // EPOCH_S)
             duration = self._about(0.85, 0.2, 0.6, 1.4)
-            if stage is Stage.N2 and slow[epoch] + duration > 4.8:
+            if stage is Stage.N2 and slow_seconds[epoch] + duration > 4.8:
                 continue
             if self._k_complex(time, duration):
-                slow[epoch] += duration
+                slow_seconds[epoch] += duration
                 if self.rng.random() < 0.3:
                     self._spindle(time + duration + self._between(0.05, 0.2))
 

@@ -121,7 +121,7 @@ class PhantomSettings:
             well below 1 makes the night of an old person, with little N3.
         alpha_producer: whether closed eyes bring alpha; None draws it from the seed.
         noise_uv: amplifier and electrode noise, root mean square of each electrode.
-        mains_hz, mains_uv: frequency and amplitude (peak) of the power line's leak.
+        mains_hz, mains_uv: whole frequency and amplitude (peak) of the power line's leak.
         disturbances_per_hour: electrode pops, short movements and sweating, together.
     """
 
@@ -136,7 +136,7 @@ class PhantomSettings:
     slow_wave_amplitude: float = 1.0
     alpha_producer: bool | None = None
     noise_uv: float = 0.7
-    mains_hz: float = 50.0
+    mains_hz: int = 50
     mains_uv: float = 0.5
     disturbances_per_hour: float = 4.0
 

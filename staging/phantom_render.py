@@ -199,9 +199,10 @@ class Canvas:
         shares = rng.uniform(0.3, 1.0, len(self.data))
         if not self.settings.mains_uv or self.settings.mains_hz >= self.rate / 2:
             return
-        t = np.arange(self.n_samples) * (2 * np.pi * self.settings.mains_hz / self.rate)
+        second = np.arange(self.rate) * (2 * np.pi * self.settings.mains_hz / self.rate)
         for signal, phase, share in zip(self.data, phases, shares, strict=True):
-            signal += share * self.settings.mains_uv * np.sin(t + phase)
+            hum = share * self.settings.mains_uv * np.sin(second + phase)
+            signal.reshape(-1, self.rate)[:] += hum  # whole hertz: every second is alike
 
     @staticmethod
     def _gain(topography: Mapping[Site, float], lead: Lead) -> float:
