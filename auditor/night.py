@@ -239,7 +239,12 @@ class Night:
         measure: Measure | None = epoch.measures.get(quantity.measure)
         if reason is not None or measure is None:
             return Observed.unknown(self._all_it_can_be(name), reason or f"{name} was not measured")
-        return Observed.of(_number(measure.value), _number(measure.low), _number(measure.high))
+        value, low, high = map(_number, (measure.value, measure.low, measure.high))
+        if quantity.words is None:
+            return Observed.of(value, low, high)
+        # From the lowest word to the highest, it could be any between them.
+        first, last = (quantity.words.index(str(each)) for each in (low, high))
+        return Observed.of(value, *quantity.words[first : last + 1])
 
     def _count_epochs(self, quantity: EpochsQuantity, possible: tuple[Value, ...]) -> Observed:
         """Over the epochs where the measure was taken, if those are at least half."""

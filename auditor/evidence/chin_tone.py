@@ -128,7 +128,7 @@ def _stands_apart(ratios: Doubles) -> bool:
     """Whether the lowest tones are a group of their own."""
     below = np.count_nonzero(ratios < FROM_GAP)
     between = np.count_nonzero(ratios < TO_GAP) - below
-    return between <= GAP_SHARE * below
+    return bool(between <= GAP_SHARE * below)
 
 
 def _ratio(ratio: float, above: float, label: str) -> Measure:

@@ -21,7 +21,6 @@ from auditor.engine import audit
 from auditor.evidence import measure
 from auditor.rulebook import Rulebook, load_rulebook
 from auditor.vocabulary import (
-    EPOCH_S,
     Claim,
     EpochAudit,
     Event,
