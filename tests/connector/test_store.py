@@ -43,7 +43,10 @@ def postgresql() -> Iterator[str]:
         run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
 
 
-DATABASES = ["sqlite", "postgresql"] if shutil.which("initdb") else ["sqlite"]
+NEEDS_POSTGRESQL = pytest.mark.skipif(
+    shutil.which("initdb") is None, reason="PostgreSQL's initdb is not on the PATH"
+)
+DATABASES = ["sqlite", pytest.param("postgresql", marks=NEEDS_POSTGRESQL)]
 
 
 @pytest.fixture(params=DATABASES)
