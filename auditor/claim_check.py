@@ -7,7 +7,8 @@ contradicted where not even a candidate fits, and not assessable between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor import kleene
@@ -32,6 +33,13 @@ from auditor.vocabulary import (
     Scalar,
     Verdict,
 )
+
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +90,9 @@ class ClaimChecker:
         answers: list[_Answer] = []
         if claim.extent is not None and how.extent is not None:
             amount = self._observe(how.extent, index)
-            answers.append(self._extent(claim.extent, amount, how))
+            answers.append(self._extent(claim, claim.extent, amount, how))
         # "For less than a tenth" holds of nothing at all, too.
-        says_little = claim.extent is not None and claim.extent.op in ("<", "<=")
+        says_little = claim.extent is not None and _reaches(0.0, claim.extent, self._slack(claim))
         if how.amount is not None and not says_little:
             answers.append(self._amount_present(how.amount, how, index))
         timed = bool(claim.spans) and how.has_events
@@ -162,12 +170,25 @@ class ClaimChecker:
         reason = f"{how.say} is activity at {band} by definition, not at {named}"
         return _Answer(Verdict.CONTRADICTED, band, named, reason)
 
-    def _extent(self, extent: Extent, observed: Observed, how: PhenomenonDocument) -> _Answer:
-        slack = self._conventions.tolerances.extent.value
-        verdict = kleene.of_possible(
-            _reaches(_number(each), extent, slack) for each in observed.possible
-        )
+    def _extent(
+        self, claim: Claim, extent: Extent, observed: Observed, how: PhenomenonDocument
+    ) -> _Answer:
+        """Between agreeing and differing lies what the eye cannot tell."""
+        shares = [_number(each) for each in observed.possible]
+        agrees, differs = self._slack(claim), self._slack(claim, differs=True)
+        verdict = Verdict.NOT_ASSESSABLE
+        if all(_reaches(share, extent, agrees) for share in shares):
+            verdict = Verdict.SUPPORTED
+        elif not any(_reaches(share, extent, differs) for share in shares):
+            verdict = Verdict.CONTRADICTED
         return _amount_answer(verdict, observed, f"{extent.op} {extent.fraction:.0%}", how.say)
+
+    def _slack(self, claim: Claim, differs: bool = False) -> float:
+        """How far an extent may be off; what a stage implies is exact."""
+        if claim.text is None:
+            return 0.0
+        tolerances = self._conventions.tolerances
+        return (tolerances.extent_differs if differs else tolerances.extent_agrees).value
 
     # ── absence ───────────────────────────────────────────────────────────────────────────
 
@@ -250,8 +271,8 @@ def _amount_answer(verdict: Verdict, observed: Observed, expected: str, say: str
         return _open(observed.reason)
     value = _number(observed.value)
     reason = f"{say} for {value:.0%} of the epoch"
-    if verdict is Verdict.NOT_ASSESSABLE:
-        low, high = (_number(each) for each in (observed.possible[0], observed.possible[-1]))
+    low, high = (_number(each) for each in (observed.possible[0], observed.possible[-1]))
+    if verdict is Verdict.NOT_ASSESSABLE and low < high:
         reason = f"{say} for anything from {low:.0%} to {high:.0%} of the epoch"
     return _Answer(verdict, round(value, 3), expected, reason)
 
@@ -262,8 +283,8 @@ def _number(value: float | str) -> float:
 
 
 def _reaches(fraction: float, extent: Extent, slack: float) -> bool:
+    if extent.op == "==":
+        return abs(fraction - extent.fraction) <= slack
     if extent.op in (">", ">="):
-        return fraction >= extent.fraction - slack
-    if extent.op in ("<", "<="):
-        return fraction <= extent.fraction + slack
-    return abs(fraction - extent.fraction) <= slack
+        slack = -slack
+    return _COMPARE[extent.op](fraction, extent.fraction + slack)

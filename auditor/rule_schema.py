@@ -314,7 +314,8 @@ class Tolerances(Document):
     frequency_hz: Parameter
     duration_factor: Parameter
     amplitude_factor: Parameter
-    extent: Parameter
+    extent_agrees: Parameter
+    extent_differs: Parameter
 
 
 class SeveralTimes(Document):

@@ -163,9 +163,9 @@ def spindle_at(frequency_hz: float | None) -> Verdict:
 
 
 @pytest.mark.parametrize(
-    ("frequency_hz", "verdict"), [(13.0, T), (11.0, T), (10.9, F), (15.0, T), (15.1, F), (None, T)]
+    ("frequency_hz", "verdict"), [(13.0, T), (10.0, T), (9.9, F), (16.0, T), (16.1, F), (None, T)]
 )
-def test_frequency_has_a_tolerance_of_one_hertz(
+def test_frequency_has_a_tolerance_of_two_hertz(
     frequency_hz: float | None, verdict: Verdict
 ) -> None:
     assert spindle_at(frequency_hz) is verdict
@@ -196,15 +196,19 @@ def alpha(share: float, low: float | None = None, high: float | None = None) -> 
     [
         (0.55, ">", 0.5, T),
         (0.41, ">", 0.5, T),
-        (0.39, ">", 0.5, F),
+        (0.39, ">", 0.5, U),
+        (0.26, ">", 0.5, U),
+        (0.24, ">", 0.5, F),
         (0.15, "<", 0.1, T),
-        (0.25, "<", 0.1, F),
+        (0.36, "<", 0.1, F),
         (0.0, "<", 0.1, T),
-        (0.3, "==", 0.25, T),
-        (0.5, "==", 0.25, F),
+        (0.0, "==", 0.05, T),
+        (0.8, "==", 0.9, T),
+        (0.7, "==", 0.9, U),
+        (0.6, "==", 0.9, F),
     ],
 )
-def test_extents_have_a_tolerance_of_a_tenth(
+def test_extents_agree_within_a_tenth_and_differ_from_a_quarter(
     share: float, op: str, fraction: float, verdict: Verdict
 ) -> None:
     here = epoch(measures={"alpha_fraction": share})
@@ -212,10 +216,16 @@ def test_extents_have_a_tolerance_of_a_tenth(
 
 
 def test_an_amount_in_doubt_on_both_sides() -> None:
-    here = epoch(measures={"alpha_fraction": alpha(0.4, 0.3, 0.5)})
+    here = epoch(measures={"alpha_fraction": alpha(0.4, 0.2, 0.5)})
     finding = check_claim(claim(ALPHA, extent=Extent(">", 0.5)), here)
     assert finding.verdict is U
-    assert "from 30% to 50%" in finding.reason
+    assert "from 20% to 50%" in finding.reason
+
+
+def test_what_a_stage_implies_is_exact() -> None:
+    implied = Claim(ALPHA, Polarity.PRESENT, extent=Extent(">=", 0.5))
+    assert check_claim(implied, epoch(measures={"alpha_fraction": 0.5})).verdict is T
+    assert check_claim(implied, epoch(measures={"alpha_fraction": 0.49})).verdict is F
 
 
 @pytest.mark.parametrize(
