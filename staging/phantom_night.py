@@ -444,7 +444,7 @@ class _Planner:
             elif self.rng.random() < 0.15:
                 self._reading(start, stop)
             else:
-                self._open_eyes(start, stop, 1.1, blinks=float(self.rng.choice([0.15, 0.9])))
+                self._open_eyes(start, stop, 1.1, blinks=float(self.rng.choice([0.05, 0.95])))
                 if self.subject.alpha_producer:
                     self._alpha_runs(start, stop, share=0.05, longest=2.0)
             start = stop

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 
@@ -134,20 +135,23 @@ def _rules(phantom: Phantom, epoch: int) -> tuple[str, ...]:
 
 
 def _rules_of_wake(phantom: Phantom, epoch: int) -> tuple[str, ...]:
-    # Blinks at 0.5 to 2 Hz, or eye movements, for more than half of the epoch: one at least
-    # every 2 s for 15 s.
-    enough = 8
     reading = sum(
         event.duration_s for event in _within(phantom, epoch, Phenomenon.READING_EYE_MOVEMENTS)
     )
-    blinks = len(_within(phantom, epoch, Phenomenon.EYE_BLINKS))
-    movements = len(_within(phantom, epoch, Phenomenon.RAPID_EYE_MOVEMENTS))
+    blinking = _unbroken_s(_within(phantom, epoch, Phenomenon.EYE_BLINKS))
+    looking = _unbroken_s(_within(phantom, epoch, Phenomenon.RAPID_EYE_MOVEMENTS))
     holds = {
         "W.1": phantom.epochs[epoch].alpha_fraction > 0.5,
-        "W.2": blinks > enough or reading > _HALF_S,
-        "W.3": movements > enough,
+        "W.2": blinking > _HALF_S or reading > _HALF_S,
+        "W.3": looking > _HALF_S,
     }
     return tuple(rule for rule, applies in holds.items() if applies)
+
+
+def _unbroken_s(events: Sequence[Event]) -> float:
+    """Seconds through which events follow one another within 2 s, that is at 0.5 Hz or more."""
+    gaps = (after.start_s - before.start_s for before, after in pairwise(events))
+    return sum(gap for gap in gaps if gap <= 2.0)
 
 
 def _within(phantom: Phantom, epoch: int, kind: Phenomenon) -> list[Event]:
