@@ -6,12 +6,10 @@ or what is concluded, and the words follow; so it is known exactly what is wrong
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import pairwise
 
 import numpy as np
 
@@ -19,7 +17,6 @@ from auditor.vocabulary import (
     EPOCH_S,
     Event,
     Hypnogram,
-    Level,
     Phenomenon,
     Rationale,
     ScoredEpoch,
@@ -27,50 +24,14 @@ from auditor.vocabulary import (
     StagerIdentity,
 )
 from staging.phantom import Phantom
+from staging.phantom_seen import N3_S, Seen, look_at, spoiled
 
 Rng = np.random.Generator
 
-_HALF_S = EPOCH_S / 2
-_N3_S = 6.0  # 20 % of an epoch (AASM scoring manual, stage N3)
 # What a careful scorer passes over: scraps of alpha, and slow waves of which nobody would say
 # either that they are there or that there are none.
 _WORTH_SAYING = 0.05
 _FEW_S = 1.5
-_LONGEST_S = 120.0  # no event of a phantom lasts longer
-# An arousal spoils a K complex when it is concurrent or begins within 1 s after its end (AASM
-# scoring manual, stage N2).
-_AROUSAL_REACH_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a scorer sees in an epoch and makes of it.
-
-    Attributes:
-        stage: the stage concluded.
-        rules: the rules cited for it.
-        events: those that reach into the epoch, whole, at seconds from the epoch's start.
-        alpha_fraction, chin_tone: as in the phantom's truth.
-    """
-
-    stage: Stage
-    rules: tuple[str, ...]
-    events: tuple[Event, ...]
-    alpha_fraction: float
-    chin_tone: Level
-
-    def of(self, *kinds: Phenomenon) -> tuple[Event, ...]:
-        return tuple(event for event in self.events if event.kind in kinds)
-
-    def centred(self, kind: Phenomenon) -> tuple[Event, ...]:
-        """Those that a scorer would count to this epoch and not to its neighbours."""
-        return tuple(
-            event for event in self.of(kind) if 0.0 <= (event.start_s + event.end_s) / 2 < EPOCH_S
-        )
-
-    def seconds(self, kind: Phenomenon) -> float:
-        """How long such events fill the epoch."""
-        return sum(min(e.end_s, EPOCH_S) - max(e.start_s, 0.0) for e in self.of(kind))
 
 
 def true_rationale(phantom: Phantom, epoch: int) -> Rationale:
@@ -83,100 +44,6 @@ def true_scoring(phantom: Phantom, *, with_rationales: bool) -> Hypnogram:
     return _hypnogram(
         ScoredEpoch(i, stage, rationale=true_rationale(phantom, i) if with_rationales else None)
         for i, stage in enumerate(phantom.stages)
-    )
-
-
-def look_at(phantom: Phantom, epoch: int) -> Seen:
-    """Everything that is true of an epoch, and the rules that give its stage."""
-    start = epoch * EPOCH_S
-    return Seen(
-        stage=phantom.stages[epoch],
-        rules=_rules(phantom, epoch),
-        events=tuple(
-            replace(event, start_s=event.start_s - start, end_s=event.end_s - start)
-            for event in _between(phantom, start, start + EPOCH_S)
-        ),
-        alpha_fraction=phantom.epochs[epoch].alpha_fraction,
-        chin_tone=phantom.epochs[epoch].chin_tone,
-    )
-
-
-def _between(phantom: Phantom, start_s: float, end_s: float) -> list[Event]:
-    """The events that reach into a stretch of the night."""
-    first = bisect_left(phantom.events, start_s - _LONGEST_S, key=lambda event: event.start_s)
-    last = bisect_left(phantom.events, end_s, key=lambda event: event.start_s)
-    return [event for event in phantom.events[first:last] if event.end_s > start_s]
-
-
-# ── which rules apply ─────────────────────────────────────────────────────────────────────
-
-
-def _rules(phantom: Phantom, epoch: int) -> tuple[str, ...]:
-    stage = phantom.stages[epoch]
-    before = phantom.stages[epoch - 1] if epoch else None
-    truth = phantom.epochs[epoch]
-    if truth.movement_fraction > 0.5:
-        return ("MBM.1",) if stage is Stage.W else ("MBM.2",)
-    if stage is Stage.W:
-        return _rules_of_wake(phantom, epoch)
-    if stage is Stage.N1:
-        if before in (Stage.N2, Stage.N3):
-            return ("N2.4",)
-        if before is Stage.R:
-            return ("R.3",)
-        return ("N1.1",) if phantom.plan.subject.alpha_producer else ("N1.2",)
-    if stage is Stage.N2:
-        if _has_sign_of_n2(phantom, epoch):
-            return ("N2.1",)
-        return ("N2.3",) if before is Stage.N3 else ("N2.2",)
-    if stage is Stage.N3:
-        return ("N3.1",)
-    return ("R.1",) if _within(phantom, epoch, Phenomenon.RAPID_EYE_MOVEMENTS) else ("R.2",)
-
-
-def _rules_of_wake(phantom: Phantom, epoch: int) -> tuple[str, ...]:
-    reading = sum(
-        event.duration_s for event in _within(phantom, epoch, Phenomenon.READING_EYE_MOVEMENTS)
-    )
-    blinking = _unbroken_s(_within(phantom, epoch, Phenomenon.EYE_BLINKS))
-    looking = _unbroken_s(_within(phantom, epoch, Phenomenon.RAPID_EYE_MOVEMENTS))
-    holds = {
-        "W.1": phantom.epochs[epoch].alpha_fraction > 0.5,
-        "W.2": blinking > _HALF_S or reading > _HALF_S,
-        "W.3": looking > _HALF_S,
-    }
-    return tuple(rule for rule, applies in holds.items() if applies)
-
-
-def _unbroken_s(events: Sequence[Event]) -> float:
-    """Seconds through which events follow one another within 2 s, that is at 0.5 Hz or more."""
-    gaps = (after.start_s - before.start_s for before, after in pairwise(events))
-    return sum(gap for gap in gaps if gap <= 2.0)
-
-
-def _within(phantom: Phantom, epoch: int, kind: Phenomenon) -> list[Event]:
-    start = epoch * EPOCH_S
-    return [event for event in _between(phantom, start, start + EPOCH_S) if event.kind is kind]
-
-
-def _has_sign_of_n2(phantom: Phantom, epoch: int) -> bool:
-    """Rule N2.1: in the first half of this epoch or the last half of the one before."""
-    start, end = epoch * EPOCH_S - _HALF_S, epoch * EPOCH_S + _HALF_S
-    events = _between(phantom, start, end + _AROUSAL_REACH_S)
-    arousals = [event for event in events if event.kind is Phenomenon.AROUSAL]
-    return any(
-        event.kind in (Phenomenon.SLEEP_SPINDLE, Phenomenon.K_COMPLEX)
-        and start <= event.start_s
-        and event.end_s <= end
-        and not _spoiled(event, arousals)
-        for event in events
-    )
-
-
-def _spoiled(event: Event, arousals: Iterable[Event]) -> bool:
-    return event.kind is Phenomenon.K_COMPLEX and any(
-        arousal.start_s <= event.end_s + _AROUSAL_REACH_S and arousal.end_s >= event.start_s
-        for arousal in arousals
     )
 
 
@@ -214,7 +81,7 @@ def _background(seen: Seen, rng: Rng) -> str:
             "Movement and muscle artefact of a major body movement cover more than half of the "
             "epoch.",
         )
-    if seen.seconds(Phenomenon.SLOW_WAVE_ACTIVITY) >= _N3_S:
+    if seen.seconds(Phenomenon.SLOW_WAVE_ACTIVITY) >= N3_S:
         return ""
     if seen.alpha_fraction > 0.5:
         return _alpha(seen, rng)
@@ -334,7 +201,7 @@ def _slow_waves(seen: Seen, rng: Rng) -> str:
     waves = seen.of(Phenomenon.SLOW_WAVE_ACTIVITY)
     seconds = seen.seconds(Phenomenon.SLOW_WAVE_ACTIVITY)
     share = _percent(seconds / EPOCH_S)
-    if seconds >= _N3_S:
+    if seconds >= N3_S:
         return _one_of(
             rng,
             f"Slow waves of 0.5–2 Hz and more than 75 µV fill about {share} of the epoch in "
@@ -364,7 +231,7 @@ def _eyes(seen: Seen, rng: Rng) -> str:
         return ""
     rapid = seen.centred(Phenomenon.RAPID_EYE_MOVEMENTS)
     blinks = seen.centred(Phenomenon.EYE_BLINKS)
-    slow = seen.of(Phenomenon.SLOW_EYE_MOVEMENTS)
+    slow = [run for run in seen.of(Phenomenon.SLOW_EYE_MOVEMENTS) if _is_in(run)]
     reading = seen.of(Phenomenon.READING_EYE_MOVEMENTS)
     sentences = []
     if rapid:
@@ -396,7 +263,7 @@ def _eyes(seen: Seen, rng: Rng) -> str:
         )
     if seen.of(Phenomenon.RAPID_EYE_MOVEMENTS, Phenomenon.EYE_BLINKS) or reading:
         return " ".join(sentences)
-    if slow:
+    if seen.of(Phenomenon.SLOW_EYE_MOVEMENTS):
         sentences.append("Rapid eye movements are absent.")
     else:
         sentences.append(
@@ -407,6 +274,11 @@ def _eyes(seen: Seen, rng: Rng) -> str:
             )
         )
     return " ".join(sentences)
+
+
+def _is_in(run: Event) -> bool:
+    """Whether enough of a run lies within the epoch to speak of it."""
+    return min(run.end_s, EPOCH_S) - max(run.start_s, 0.0) >= 2.0
 
 
 def _chin(seen: Seen, rng: Rng) -> str:
@@ -569,7 +441,7 @@ def _misjudge(seen: Seen, rng: Rng) -> _Lie | None:
 def _count_spoiled(seen: Seen, _: Rng) -> _Lie | None:
     arousals = seen.of(Phenomenon.AROUSAL)
     complexes = seen.of(Phenomenon.K_COMPLEX)
-    spoiled = bool(complexes) and all(_spoiled(event, arousals) for event in complexes)
+    spoiled = bool(complexes) and all(spoiled(event, arousals) for event in complexes)
     if seen.stage is not Stage.N1 or not spoiled:
         return None
     unmentioned = (event for event in seen.events if event.kind is not Phenomenon.AROUSAL)

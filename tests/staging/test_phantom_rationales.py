@@ -11,11 +11,11 @@ from staging.phantom import NightPlan, Phantom, PlannedEvent, simulate
 from staging.phantom_plan import PhantomSettings, slow_waves
 from staging.phantom_rationales import (
     Falsehood,
-    look_at,
     plant_false,
     true_rationale,
     true_scoring,
 )
+from staging.phantom_seen import look_at
 
 
 @pytest.fixture(scope="module")
