@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from auditor.evidence import (
     alpha_rhythm,
+    arousal,
     chin_tone,
     eye_blinks,
     k_complex,
@@ -55,6 +56,7 @@ ROUNDS: tuple[Mapping[Phenomenon, Detect], ...] = (
     },
     {
         Phenomenon.RAPID_EYE_MOVEMENTS: rapid_eye_movements.detect,
+        Phenomenon.AROUSAL: arousal.detect,
         Phenomenon.VERTEX_SHARP_WAVES: vertex_sharp_waves.detect,
         Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY: low_amplitude_mixed_frequency.detect,
     },

@@ -13,6 +13,8 @@ recording without stage R, a floor lower still is possible, and what is near it 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import signal as sp
 
@@ -58,7 +60,6 @@ ATONIA_UV = 0.6
 10–100 Hz (REM atonia index, doi:10.1016/j.sleep.2008.06.004), as RMS within our band."""
 
 _PIECE_EPOCHS = 20
-_MARGIN_S = 1.0
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
@@ -150,28 +151,27 @@ def _level(ratio: float, above: float, label: str) -> Measure:
 
 def _tone_uv(channel: Channel, usable: Mask) -> Doubles:
     """Each epoch's tone, shape ``(n_epochs,)``; NaN where it is not usable or not recorded."""
-    rate_hz = channel.sampling_rate_hz
-    n_taps, beta = sp.kaiserord(_STOP_BAND_DB, _TRANSITION_HZ / (rate_hz / 2))
-    kernel = sp.firwin(n_taps | 1, BAND_HZ, window=("kaiser", beta), pass_zero=False, fs=rate_hz)
     tone = np.full(len(usable), np.nan)
     for first in range(0, len(usable), _PIECE_EPOCHS):
         last = min(first + _PIECE_EPOCHS, len(usable))
-        if usable[first:last].any():
-            tone[first:last] = _piece(channel, kernel, first, last)
+        if not usable[first:last].any():
+            continue
+        windows = course_uv(channel, first * EPOCH_S, last * EPOCH_S).reshape(last - first, -1)
+        enough = np.isfinite(windows).mean(axis=1) >= 0.5
+        if enough.any():
+            tone[first:last][enough] = np.nanpercentile(windows[enough], _QUARTILE, axis=1)
     tone[~usable] = np.nan
     return tone
 
 
-def _piece(channel: Channel, kernel: Doubles, first: int, last: int) -> Doubles:
-    """The tone of epochs ``first`` to ``last``, exclusive."""
+def course_uv(channel: Channel, start_s: float, end_s: float) -> Doubles:
+    """RMS of the EMG in each quarter of a second, µV; NaN where it was not recorded."""
     rate_hz = channel.sampling_rate_hz
-    start_s, end_s = first * EPOCH_S, last * EPOCH_S
+    kernel = _kernel(rate_hz)
     margin = len(kernel) // 2
-    begin = round(start_s * rate_hz) - margin
-    read = channel.source.read(
-        max(begin, 0), min(round(end_s * rate_hz) + margin, channel.n_samples)
-    )
-    samples = np.full(round((end_s - start_s) * rate_hz) + 2 * margin, np.nan)
+    begin, end = round(start_s * rate_hz) - margin, round(end_s * rate_hz) + margin
+    read = channel.source.read(max(begin, 0), max(min(end, channel.n_samples), 0))
+    samples = np.full(end - begin, np.nan)
     samples[max(-begin, 0) :][: len(read)] = read
     known = np.isfinite(samples)
     # Silence in a gap, rather than a bridge, keeps the filter from ringing into what is there.
@@ -181,13 +181,15 @@ def _piece(channel: Channel, kernel: Doubles, first: int, last: int) -> Doubles:
     n_windows = round((end_s - start_s) / WINDOW_S)
     edges = np.round(np.arange(n_windows) * WINDOW_S * rate_hz).astype(np.intp)
     counts = np.diff(np.append(edges, len(emg)))
-    power = np.add.reduceat(np.square(emg), edges) / counts
-    complete = np.logical_and.reduceat(known[margin : margin + len(emg)], edges)
-    rms = np.sqrt(power)
-    rms[~complete] = np.nan
-    windows = rms.reshape(last - first, -1)
-    enough = np.isfinite(windows).mean(axis=1) >= 0.5
-    tone = np.full(last - first, np.nan)
-    if enough.any():
-        tone[enough] = np.nanpercentile(windows[enough], _QUARTILE, axis=1)
-    return tone
+    rms: Doubles = np.sqrt(np.add.reduceat(np.square(emg), edges) / counts)
+    rms[~np.logical_and.reduceat(known[margin : margin + len(emg)], edges)] = np.nan
+    return rms
+
+
+@lru_cache(maxsize=4)
+def _kernel(rate_hz: float) -> Doubles:
+    n_taps, beta = sp.kaiserord(_STOP_BAND_DB, _TRANSITION_HZ / (rate_hz / 2))
+    kernel: Doubles = sp.firwin(
+        n_taps | 1, BAND_HZ, window=("kaiser", beta), pass_zero=False, fs=rate_hz
+    )
+    return kernel
