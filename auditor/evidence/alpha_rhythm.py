@@ -47,8 +47,8 @@ _FASTEST_USUAL_HZ = 11.4
 """Above it lie spindles too, and each tenth of a hertz makes alpha less likely."""
 _TINY = 1e-3
 _CANDIDATE_SCORE = -1.5
-_SHORTEST_S, _USUAL_S, _LONG_S = 0.5, 1.2, 3.0
-"""Some five waves make a train; the longer it is, the surer, up to three seconds. Sleep has
+_SHORTEST_S, _USUAL_S, _LONG_S = 0.5, 1.6, 4.0
+"""Some five waves make a train; the longer it is, the surer, up to four seconds. Sleep has
 bursts of a second at alpha's frequency that nobody calls alpha rhythm."""
 
 
@@ -93,7 +93,7 @@ def trains(signal: Signal, prior: float = 0.0) -> Candidates:
     likely = _spans(score >= 0.0)
     between = likely.spread(np.ones(len(likely)), len(score)) == 0
     spans = likely.followed_by(_spans((score >= _CANDIDATE_SCORE) & between))
-    for_length = 1.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
+    for_length = 2.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
     return Candidates(
         spans.start_s,
         spans.end_s,

@@ -68,7 +68,8 @@ def trains(signal: Signal) -> Candidates:
     steeper = np.abs(samples.mean(slope**3)) / (samples.mean(slope**2) ** 1.5 + _TINY)
     final = (
         spans.mean(score)
-        + 1.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
+        - 1.5
+        + 2.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
         + 3.0 * (steeper - 0.6)
     )
     return Candidates(

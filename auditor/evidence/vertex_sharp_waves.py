@@ -78,7 +78,8 @@ def candidates(signal: Signal) -> Candidates:
         for band in (_SLOW_HZ, _RHYTHM_HZ, _MUSCLE_HZ)
     )
     score = (
-        3.0 * np.log(height / _USUAL_UV)
+        -0.6
+        + 3.0 * np.log(height / _USUAL_UV)
         + 3.0 * np.log(height / np.maximum(background, 1.0) / _STANDS_OUT_BY)
         - 20.0 * np.maximum(wave.duration_s - 0.8 * LONGEST_S, 0.0)
         - 20.0 * np.maximum(0.06 - wave.duration_s, 0.0)
