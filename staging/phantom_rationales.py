@@ -441,8 +441,8 @@ def _misjudge(seen: Seen, rng: Rng) -> _Lie | None:
 def _count_spoiled(seen: Seen, _: Rng) -> _Lie | None:
     arousals = seen.of(Phenomenon.AROUSAL)
     complexes = seen.of(Phenomenon.K_COMPLEX)
-    spoiled = bool(complexes) and all(spoiled(event, arousals) for event in complexes)
-    if seen.stage is not Stage.N1 or not spoiled:
+    all_spoiled = bool(complexes) and all(spoiled(event, arousals) for event in complexes)
+    if seen.stage is not Stage.N1 or not all_spoiled:
         return None
     unmentioned = (event for event in seen.events if event.kind is not Phenomenon.AROUSAL)
     return replace(_with(seen, unmentioned), stage=Stage.N2, rules=("N2.1",)), Phenomenon.K_COMPLEX
