@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -181,10 +181,9 @@ class _File(_Strict):
 
     @model_validator(mode="after")
     def _is_whole(self) -> _File:
-        eyes = set(self.eyes.kinds) | {Phenomenon.CHIN_TONE}
-        missing = set(Phenomenon) - set(self.phenomena) - eyes
-        if missing:
-            raise ValueError(f"phenomena: no names for {', '.join(sorted(missing))}")
+        named = {*self.phenomena, *self.eyes.kinds, Phenomenon.CHIN_TONE}
+        if nameless := set(Phenomenon) - named:
+            raise ValueError(f"phenomena: no names for {', '.join(sorted(nameless))}")
         if missing := {str(s) for s in _OF_WORDS} - set(self.words):
             raise ValueError(f"words: the list {', '.join(sorted(missing))} is missing")
         if unknown := set(self.words) - {str(s) for s in _OF_WORDS}:
@@ -258,6 +257,7 @@ class Lexicon:
     Attributes:
         phrases: everything but numbers and units.
         groups: the kind that each phenomenon's name is listed with.
+        quantity_starts: words and signs that a quantity without a number can begin with.
         seconds, hertz, microvolts: factor of each unit's name.
         percent: what stands for a hundredth.
         numbers: numbers in words.
@@ -274,6 +274,7 @@ class Lexicon:
 
     phrases: Phrases
     groups: Mapping[Phenomenon, Group]
+    quantity_starts: frozenset[str]
     seconds: Mapping[str, float]
     hertz: Mapping[str, float]
     microvolts: Mapping[str, float]
@@ -290,7 +291,7 @@ class Lexicon:
     abbreviations: frozenset[str]
     unfinished: frozenset[str]
     known: frozenset[str]
-    foreign: frozenset[str] = field(default_factory=frozenset)
+    foreign: frozenset[str]
 
 
 @cache
@@ -340,14 +341,20 @@ def _compiled(file: _File) -> Lexicon:
         cue: frozenset(getattr(quantities, cue))
         for cue in ("lasting", "long", "part", "from_here", "up_to_here", "first", "last")
     }
-    known = {*file.channels.leads, *file.channels.references, *phrases.words(), *quantities.numbers, *quantities.seconds, *quantities.hertz}
+    known = {
+        *file.channels.leads,
+        *file.channels.references,
+        *phrases.words(),
+        *quantities.numbers,
+        *quantities.seconds,
+        *quantities.hertz,
+    }
     known = known.union(*cues.values())
     compare = _valued({entry: op for op, es in quantities.compare.items() for entry in es})
     return Lexicon(
         phrases=phrases,
-        groups={Phenomenon.CHIN_TONE: "muscle"}
-        | dict.fromkeys(file.eyes.kinds, "eyes")
-        | {p: entry.group for p, entry in file.phenomena.items()},
+        groups={p: entry.group for p, entry in file.phenomena.items()},
+        quantity_starts=_quantity_starts(quantities),
         seconds=quantities.seconds,
         hertz=quantities.hertz,
         microvolts=quantities.microvolts,
@@ -366,6 +373,19 @@ def _compiled(file: _File) -> Lexicon:
         known=frozenset(known | set(compare.words())),
         foreign=frozenset(file.foreign),
     )
+
+
+def _quantity_starts(quantities: _QuantitiesEntry) -> frozenset[str]:
+    """The words with which a quantity can begin."""
+    entries = [
+        *(entry for entries in quantities.compare.values() for entry in entries),
+        *(entry for share in quantities.shares for entry in share.words),
+        *quantities.numbers,
+        *quantities.fractions,
+        *quantities.first,
+        *quantities.last,
+    ]
+    return frozenset(phrase[0] for entry in entries for phrase in expanded(entry))
 
 
 def _entries(file: _File) -> Iterator[tuple[Sense, Iterable[str], Any]]:

@@ -90,7 +90,8 @@ class Mark:
     tight: bool = False
 
     def has(self, *senses: Sense) -> bool:
-        return any(sense in self.senses for sense in senses)
+        """Whether it has one of these senses."""
+        return bool(self.senses) and not self.senses.keys().isdisjoint(senses)
 
     @property
     def is_word(self) -> bool:
@@ -98,6 +99,16 @@ class Mark:
         return not (
             self.senses or self.sign or self.quantity or self.channel or self.term or self.aside
         )
+
+
+def merged(parts: Sequence[Mark], term: Term) -> Mark:
+    """One mark for all of these, that names a phenomenon."""
+    return Mark(parts[0].start, parts[-1].end, term=term, tight=parts[0].tight)
+
+
+def joins(mark: Mark) -> bool:
+    """Whether it joins the items of a list."""
+    return mark.sign in {Sign.COMMA, Sign.SLASH} or mark.has(Sense.AND, Sense.OR, Sense.NOR)
 
 
 def marks(found: Sequence[Token], text: str, lexicon: Lexicon) -> list[Mark]:

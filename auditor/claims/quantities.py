@@ -45,6 +45,7 @@ _EQUALS = frozenset({":", "="})
 _OPPOSITE = {">": "<=", ">=": "<", "==": "<"}
 _BOUNDS = frozenset({">", ">=", "<", "<="})
 _BETWEEN = "between"
+_MILLI = 0.001
 _SECONDS, _HERTZ, _MICROVOLTS, _PERCENT = "s", "Hz", "µV", "%"
 # Words of a cue stand at most this far before their number ("lasting for approximately 2 s").
 _CUE_REACH = 3
@@ -59,8 +60,8 @@ class _Number:
         op: the comparison before it; empty for none.
         unit: s, Hz, µV, % or empty.
         end: index of the token after it.
-        in_thousandths: the unit is one of milliseconds.
-        attributive: a hyphen joins number and unit ("a 0.7-s spindle").
+        is_length: as a number of seconds it can only be a length: it is compared, in
+            milliseconds, or joined to its unit by a hyphen ("a 0.7-s spindle").
     """
 
     low: float
@@ -68,8 +69,7 @@ class _Number:
     op: str
     unit: str
     end: int
-    in_thousandths: bool = False
-    attributive: bool = False
+    is_length: bool = False
 
     @property
     def interval(self) -> Interval:
@@ -97,6 +97,9 @@ def negated(quantity: Quantity) -> Quantity:
 
 def quantity_at(found: Found, i: int, lexicon: Lexicon) -> tuple[Quantity, int] | None:
     """The quantity that begins at token ``i`` and the index after it; None for none."""
+    token = found[i]
+    if token.number is None and not (token.text in lexicon.quantity_starts or token.text in _SIGNS):
+        return None
     if share := lexicon.shares.longest(found, i):
         op, fraction = share[1]["value"]
         return Extent(op, fraction), _past_epoch(found, share[0], lexicon)
@@ -153,8 +156,9 @@ def _number(found: Found, i: int, lexicon: Lexicon) -> _Number | None:
             if unit_2:
                 unit, factor = unit_2, factor_2
     attributive = bool(unit) and _word(found, end - 2) == "-"
+    is_length = attributive or factor == _MILLI or op in _BOUNDS
     low, high = round(low * factor, 6), round(high * factor, 6)
-    return _Number(low, high, op, unit, end, factor == 0.001, attributive)
+    return _Number(low, high, op, unit, end, is_length)
 
 
 def _op(found: Found, i: int, lexicon: Lexicon) -> tuple[str, int]:
@@ -263,35 +267,32 @@ def _past_epoch(found: Found, i: int, lexicon: Lexicon) -> int:
 def _seconds(found: Found, i: int, number: _Number, lexicon: Lexicon) -> tuple[Quantity, int]:
     """A number of seconds: when, how long, how much of the epoch, or nothing of the event."""
     before = _words_before(found, i)
-    after = _word(found, number.end)
     cues = lexicon.cues
-    if _past_epoch(found, number.end, lexicon) > number.end:
-        end = _past_epoch(found, number.end, lexicon)
-        if _is(found, number.end, Sense.PREPOSITION, lexicon) and before[:1] not in (
-            [w] for w in cues["first"] | cues["last"]
-        ):
-            return Extent(_comparison(number.op, number), number.low / EPOCH_S), end
-    if before and before[0] in cues["first"]:
-        return Times((Span(0.0, number.high),)), number.end
-    if before and before[0] in cues["last"] and before[0] not in lexicon.seconds:
-        return Times((Span(EPOCH_S - number.high, EPOCH_S),)), number.end
+    nearest = before[0] if before else ""
+    if nearest in cues["first"]:
+        return Times((Span(0.0, number.high),)), _past_epoch(found, number.end, lexicon)
+    if nearest in cues["last"] and nearest not in lexicon.seconds:
+        span = Span(EPOCH_S - number.high, EPOCH_S)
+        return Times((span,)), _past_epoch(found, number.end, lexicon)
     if lexicon.epoch.longest(found, _past_hyphen(found, number.end)):
         return Nothing(), number.end
+    end = _past_epoch(found, number.end, lexicon)
+    if end > number.end:
+        return Extent(_comparison(number.op, number), number.low / EPOCH_S), end
+    after = _word(found, number.end)
     if cues["part"].intersection(before) or after in cues["part"]:
         return Nothing(), number.end
     if (
-        number.in_thousandths
-        or number.op in _BOUNDS
+        number.is_length
         or cues["lasting"].intersection(before)
         or after in cues["long"]
-        or number.attributive
         or _is(found, number.end, Sense.NAME, lexicon)
     ):
         return Duration(number.interval), number.end
     if number.low == number.high:
-        if before and before[0] in cues["from_here"] or after in cues["from_here"]:
+        if nearest in cues["from_here"] or after in cues["from_here"]:
             return Times((Span(number.low, EPOCH_S),)), number.end
-        if before and before[0] in cues["up_to_here"]:
+        if nearest in cues["up_to_here"]:
             return Times((Span(0.0, number.low),)), number.end
     return _times(found, number, lexicon)
 
@@ -303,9 +304,9 @@ def _times(found: Found, number: _Number, lexicon: Lexicon) -> tuple[Quantity, i
     while True:
         at = _past_joint(found, end, lexicon)
         following = _number(found, at, lexicon) if at > end else None
-        if following is None or following.op in _BOUNDS:
+        if following is None:
             break
-        if following.unit != _SECONDS or following.in_thousandths:
+        if following.unit != _SECONDS or following.is_length:
             break
         if lexicon.cues["long"].intersection({_word(found, following.end)}):
             break
@@ -318,6 +319,16 @@ def _bare(found: Found, i: int, number: _Number, lexicon: Lexicon) -> tuple[Quan
     """A number without a unit: a time where its unit stands before it or ends its list."""
     if i and found[i - 1].text in lexicon.seconds:
         return _times(found, number, lexicon)
+    return _list_of_times(found, number, lexicon) or _count(number)
+
+
+def _count(number: _Number) -> tuple[Quantity, int] | None:
+    """ "More than one": how many, which says no more than that there are some."""
+    return (Nothing(), number.end) if number.op and number.high > 0 else None
+
+
+def _list_of_times(found: Found, number: _Number, lexicon: Lexicon) -> tuple[Quantity, int] | None:
+    """ "5, 10 and 15 s"."""
     spans = [Span(number.low, number.high)]
     end = number.end
     while (at := _past_joint(found, end, lexicon)) > end:

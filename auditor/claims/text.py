@@ -27,6 +27,8 @@ _TOKEN = re.compile(
     r"|(?P<symbol>[<>]=|[^\w\s])"
 )
 _MARKUP = frozenset("*`#|")
+# No sentence of prose has more tokens; what has is cut, and not read.
+_LONGEST = 250
 # A line that ends before this column ends its sentence, unless it ends in mid-list.
 _WRAPPED_FROM = 55
 
@@ -49,6 +51,28 @@ class Token:
     tight: bool = False
     number: float | None = None
     capital: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence, or a piece of what is too long to be one.
+
+    Attributes:
+        tokens: at least one.
+        is_whole: it begins and ends where a sentence does.
+    """
+
+    tokens: Sequence[Token]
+    is_whole: bool
+
+    @property
+    def is_question(self) -> bool:
+        return self.tokens[-1].text == "?"
+
+    @property
+    def words(self) -> list[str]:
+        """Its words of more than one letter."""
+        return [t.text for t in self.tokens if t.text[0].isalpha() and len(t.text) > 1]
 
 
 class _Folding(dict[int, str]):
@@ -75,7 +99,7 @@ def fold(text: str) -> str:
 def tokens(text: str) -> list[Token]:
     """All tokens; a line break is the token ``"\\n"``."""
     folded = fold(text)
-    found = []
+    found: list[Token] = []
     end = -1
     for match in _TOKEN.finditer(folded):
         word = match.group()
@@ -92,7 +116,7 @@ def tokens(text: str) -> list[Token]:
 
 def sentences(
     text: str, abbreviations: frozenset[str], unfinished: frozenset[str]
-) -> Iterator[list[Token]]:
+) -> Iterator[Sentence]:
     """The text cut at full stops, marks and line ends.
 
     Args:
@@ -102,21 +126,20 @@ def sentences(
     """
     found = tokens(text)
     sentence: list[Token] = []
+    whole = True
     line_start = 0
     for i, token in enumerate(found):
         after = found[i + 1] if i + 1 < len(found) else None
         if token.text == "\n":
-            if sentence and _line_ends(sentence, after, token.start - line_start, unfinished):
-                yield sentence
-                sentence = []
+            ends = _line_ends(sentence, after, token.start - line_start, unfinished)
             line_start = token.end
-            continue
-        sentence.append(token)
-        if _stops(found, i, after, abbreviations):
-            yield sentence
-            sentence = []
-    if sentence:
-        yield sentence
+        else:
+            sentence.append(token)
+            ends = _stops(found, i, after, abbreviations)
+        cut = len(sentence) == _LONGEST
+        if sentence and (ends or cut or after is None):
+            yield Sentence(sentence, whole and not cut)
+            sentence, whole = [], not cut or ends
 
 
 def _stops(
@@ -137,7 +160,7 @@ def _line_ends(
     sentence: Sequence[Token], after: Token | None, width: int, unfinished: frozenset[str]
 ) -> bool:
     """Whether a line break ends the sentence, or only wraps it."""
-    if after is None or after.text in {"\n", "-", "+"}:
+    if not sentence or after is None or after.text in {"\n", "-", "+"}:
         return True
     last = sentence[-1].text
     if last in {",", "(", "/"} or last in unfinished:

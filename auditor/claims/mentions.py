@@ -1,0 +1,41 @@
+"""A phenomenon spoken of, while its sentence is being read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from auditor.claims.marks import Mark, Term
+from auditor.claims.quantities import Quantity
+
+
+class Reading(StrEnum):
+    """What the words say of one mention."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNCERTAIN = "uncertain"
+    UNREAD = "unread"
+    UNSAID = "unsaid"  # nothing is said of this epoch ("not associated with an arousal")
+
+
+@dataclass(slots=True, eq=False)
+class Mention:
+    """One phenomenon spoken of.
+
+    Attributes:
+        mark: the words.
+        term: what they name.
+        at: index of the mark in its clause.
+        reading: what is said of it.
+        by_predicate: that is told by what is said of it, not by what stands before it.
+        quantities, channels: given to it.
+    """
+
+    mark: Mark
+    term: Term
+    at: int
+    reading: Reading
+    by_predicate: bool = False
+    quantities: list[Quantity] = field(default_factory=list)
+    channels: list[str] = field(default_factory=list)

@@ -1,0 +1,153 @@
+""" "Not" takes its meaning from the first word after it that carries one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from auditor.claims.lexicon import Sense
+from auditor.claims.marks import Sign, joins
+from auditor.claims.mentions import Reading
+from auditor.claims.operators import unrelated
+from auditor.claims.scope import Reach, Scope
+from auditor.claims.state import State
+
+_SKIPPED = (Sense.ADVERB, Sense.FILLER, Sense.IS, Sense.MODAL, Sense.JUST)
+_IN_NOUN_PHRASE = (Sense.ARTICLE, Sense.CLEAR, Sense.TRANSPARENT, Sense.HEDGE)
+
+
+def not_(state: State, i: int) -> int:
+    at = i + 1 if i else _inverted_verb(state) or i + 1
+    qualified = False
+    while state.has(at, *_SKIPPED):
+        if state.has(at, Sense.JUST):
+            return at + 1
+        qualified = qualified or state.has(at, Sense.ADVERB)
+        at += 1
+    state.list_open = False
+    mark = state.mark(at)
+    if mark is None:
+        state.deny()
+        return at
+    if qualified and mark.has(Sense.PRESENT, Sense.OCCURS):
+        # "Not clearly visible" may be there less clearly.
+        state.set(state.spoken_of, Reading.UNREAD)
+        return at + 1
+    if not (mark.term or _is_adjective(state, at)):
+        for senses, read in _AFTER_NOT:
+            if mark.has(*senses):
+                return read(state, at)
+    return _not_phrase(state, at)
+
+
+def _inverted_verb(state: State) -> int | None:
+    """Where the verb stands that "never" or "nowhere" has put before its subject."""
+    for at, mark in enumerate(state.row):
+        if mark.has(Sense.IS):
+            return at
+        if mark.term or joins(mark):
+            return None
+    return None
+
+
+def _is_adjective(state: State, at: int) -> bool:
+    """Whether a participle stands before a mention ("not identified spindles")."""
+    following = state.mark(at + 1)
+    return state.has(at, Sense.PRESENT) and following is not None and following.term is not None
+
+
+def _not_phrase(state: State, at: int) -> int:
+    """ "Not" before a quantity, a stage, or a phenomenon with its adjectives."""
+    if state.row[at].quantity:
+        state.falls_short_from = at - 1
+        return at
+    if state.row[at].has(Sense.STAGE):
+        return at + 1
+    if _in_noun_phrase(state, at):
+        state.open(Reading.ABSENT, Reach.ITEM)
+        return at
+    # Something is denied, and nobody can tell what.
+    state.set(state.subject, Reading.UNREAD)
+    state.scope = Scope(Reading.UNREAD, Reach.ITEM)
+    return at
+
+
+def _in_noun_phrase(state: State, at: int) -> bool:
+    """Whether a mention follows with nothing but its own adjectives before it."""
+    for mark in state.row[at + state.has(at, Sense.PREPOSITION) :]:
+        if mark.term:
+            return True
+        adjective = mark.is_word or mark.sign is Sign.HYPHEN or mark.has(*_IN_NOUN_PHRASE)
+        if not (adjective or mark.has(Sense.STAGE)):
+            return False
+    return False
+
+
+def _present(state: State, at: int) -> int:
+    state.deny()
+    return at + 1
+
+
+def _shows(state: State, at: int) -> int:
+    state.scope = Scope(Reading.ABSENT, Reach.WHOLE)
+    return at + 1
+
+
+def _meets(state: State, at: int) -> int:
+    """ "Does not meet K complex criteria" denies it; "does not reach 20 %" does not."""
+    if state.mention_follows(at):
+        return _shows(state, at)
+    state.falls_short_from = at
+    return at + 1
+
+
+def _lasts(state: State, at: int) -> int:
+    state.falls_short_from = at
+    if not any(m.quantity for m in state.row[at:]):
+        state.set(state.spoken_of, Reading.UNREAD)
+    return at + 1
+
+
+def _absent(state: State, at: int) -> int:
+    state.scope = None
+    return at + 1
+
+
+def _excluded(state: State, at: int) -> int:
+    state.set(state.spoken_of, Reading.UNCERTAIN)
+    return at + 1
+
+
+def _excludes(state: State, at: int) -> int:
+    state.scope = Scope(Reading.UNCERTAIN, Reach.WHOLE)
+    return at + 1
+
+
+def _suggests(state: State, at: int) -> int:
+    state.open(Reading.ABSENT, Reach.ITEM)
+    return at + 1
+
+
+def _fades(state: State, at: int) -> int:
+    state.verb()
+    return at + 1
+
+
+def _needs(_: State, at: int) -> int:
+    return at
+
+
+_Reader: TypeAlias = Callable[[State, int], int]
+_AFTER_NOT: tuple[tuple[tuple[Sense, ...], _Reader], ...] = (
+    ((Sense.DECIDED, Sense.EXCLUDED), _excluded),
+    ((Sense.PRESENT, Sense.OCCURS), _present),
+    ((Sense.EXCLUDES,), _excludes),
+    ((Sense.SHOWS,), _shows),
+    ((Sense.MEETS,), _meets),
+    ((Sense.LASTS,), _lasts),
+    ((Sense.ABSENT, Sense.LACK, Sense.WITHOUT, Sense.NO), _absent),
+    ((Sense.RELATES, Sense.UNRELATED), unrelated),
+    ((Sense.FADES,), _fades),
+    ((Sense.NEEDS, Sense.NEEDED), _needs),
+    ((Sense.HEDGE,), _suggests),
+)

@@ -1,0 +1,117 @@
+"""Verbs, and what is said of a subject: "is absent", "may occur", "fades", …
+
+Each reads the mark at an index of the clause and returns the index to go on from; None where
+the word is none of its kind here.
+"""
+
+from __future__ import annotations
+
+from auditor.claims.lexicon import Sense
+from auditor.claims.mentions import Reading
+from auditor.claims.scope import Reach
+from auditor.claims.state import State
+
+# "Is not really needed": how far a verb may stand before its predicate.
+_VERB_REACH = 3
+
+
+def is_(state: State, i: int) -> int:
+    state.verb()
+    if state.definition and any(m.has(Sense.STAGE) for m in state.row[:i]):
+        state.hypothetical = True
+    return i + 1
+
+
+def shows(state: State, i: int) -> int:
+    state.verb()
+    return i + 1
+
+
+def occurs(state: State, i: int) -> int:
+    state.verb()
+    return present(state, i)
+
+
+def present(state: State, i: int) -> int:
+    if state.modal:
+        state.set(state.spoken_of, Reading.UNCERTAIN)
+    return i + 1
+
+
+def absent(state: State, i: int) -> int:
+    """ "Absent" is said of the mentions before it, or stands before what it denies."""
+    if state.is_attributive(i):
+        state.open(Reading.ABSENT, Reach.ITEM)
+        return i + 1
+    if not state.subject and state.has(i + 1, Sense.IS) and state.mention_follows(i):
+        state.open(Reading.ABSENT, Reach.WHOLE, carrier=True)
+        return i + 2
+    return excluded(state, i)
+
+
+def excluded(state: State, i: int) -> int:
+    state.list_open = False
+    state.deny()
+    return i + 1
+
+
+def doubtful(state: State, i: int) -> int | None:
+    if not _after_verb(state, i) or not state.spoken_of:
+        return None
+    state.set(state.spoken_of, Reading.UNCERTAIN)
+    return i + 1
+
+
+def needed(state: State, i: int) -> int:
+    if state.in_relative:
+        return i + 1
+    if _after_verb(state, i):
+        state.set(state.subject, Reading.UNCERTAIN)
+    elif not state.mentions:
+        state.definition = True
+    return i + 1
+
+
+def _after_verb(state: State, i: int) -> bool:
+    return any(m.has(Sense.IS) for m in state.row[max(0, i - _VERB_REACH) : i])
+
+
+def defines(state: State, i: int) -> int | None:
+    """ "Spindles define N2" is said of no epoch; "the spindles define it as N2" is."""
+    if not state.subject or state.in_relative:
+        return None
+    state.list_open = False
+    if not any(m.has(Sense.ARTICLE) for m in state.row[: state.subject[0].at]):
+        state.set(state.subject, Reading.UNCERTAIN)
+    return i + 1
+
+
+def fades(state: State, i: int) -> int | None:
+    if state.is_noun(i):
+        return None
+    state.list_open = False
+    if state.is_attributive(i):
+        state.open(Reading.UNREAD, Reach.ITEM)
+    else:
+        state.set(state.spoken_of, Reading.UNREAD)
+    return i + 1
+
+
+def falls_short(state: State, i: int) -> int:
+    """ "Too few" are there; "too short to be a spindle" is none."""
+    state.verb()
+    state.falls_short_from = i
+    term = next((at for at in range(i, len(state.row)) if state.row[at].term), i)
+    if any(m.has(Sense.IS, Sense.MEETS) for m in state.row[i + 1 : term]):
+        state.open(Reading.ABSENT, Reach.WHOLE, carrier=True)
+    return i + 1
+
+
+def may(state: State, i: int) -> int:
+    state.list_open = False
+    if state.in_relative:
+        return i + 1
+    state.modal = True
+    if state.has(i + 1, Sense.LASTS, Sense.MEETS):
+        state.set(state.subject, Reading.UNCERTAIN)
+    return i + 1
