@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
@@ -15,6 +15,7 @@ from auditor.vocabulary import (
     ConditionFinding,
     RuleFinding,
     Scalar,
+    ScoredEpoch,
     Stage,
     Verdict,
 )
@@ -81,7 +82,7 @@ class RuleChecker:
         return tuple(
             stage
             for stage in SCORED_STAGES
-            if any(each.leads_to(stage) is not Verdict.CONTRADICTED for each in checks)
+            if leading_to(stage, checks) is not Verdict.CONTRADICTED
         )
 
     def _check(self, rule_id: str, index: int) -> RuleCheck:
@@ -144,6 +145,16 @@ class RuleChecker:
         while last + 1 < len(stages) and stages[last + 1] is stage:
             last += 1
         return range(first, last + 1)
+
+
+def leading_to(stage: Stage, checks: Iterable[RuleCheck]) -> Verdict:
+    """Whether any of these rules leads to a stage."""
+    return kleene.disjunction(check.leads_to(stage) for check in checks)
+
+
+def cited_rules(scored: ScoredEpoch) -> tuple[str, ...]:
+    """The rules that a scorer cites, as it writes them."""
+    return scored.rationale.applicable_rules if scored.rationale is not None else ()
 
 
 @lru_cache(maxsize=1024)

@@ -140,6 +140,14 @@ class Rule:
         """Its comparisons alone."""
         return tuple(part for part in self.conditions if isinstance(part, Leaf))
 
+    def may_lead_to(self, stage: Stage) -> bool:
+        """Whether it leads to a stage in some epoch; "as the one that follows" may be any."""
+        return any(outcome.stage in (stage, None) for outcome in self.outcomes)
+
+    def leads_only_to(self, stage: Stage) -> bool:
+        """Whether it leads to this stage and to no other."""
+        return all(outcome.stage is stage for outcome in self.outcomes)
+
     @property
     def follows_on(self) -> bool:
         """Whether it goes on from the stage of the epoch before."""

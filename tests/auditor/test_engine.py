@@ -219,3 +219,27 @@ def test_a_scoring_longer_than_the_recording_is_cut_and_says_so() -> None:
     result = audited([N2, N2], *[Stage.N2] * 4)
     assert len(result.epochs) == 2
     assert "2 scored epochs lie beyond the recording's end" in result.notes[-1]
+
+
+# ── the words against the rule they cite ──────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("stage", "rule", "text", "denied"),
+    [
+        (Stage.N3, "N3.1", "Slow wave activity is absent.", True),
+        (Stage.N3, "N3.1", "Slow wave activity is present.", False),
+        (Stage.N3, "N3.1", "Slow waves occupy less than 20 % of the epoch.", True),
+        (Stage.N3, "N3.1", "Slow waves occupy more than 20 % of the epoch.", False),
+        (Stage.N3, "N3.1", "Alpha rhythm is absent.", False),
+        (Stage.R, "R.1", "Chin EMG shows high muscle tone.", True),
+        (Stage.R, "R.1", "Chin EMG shows low muscle tone.", False),
+    ],
+)
+def test_a_rationale_that_denies_what_its_own_rule_asks_for(
+    stage: Stage, rule: str, text: str, denied: bool
+) -> None:
+    unknown = {kind: "no signal" for kind in Phenomenon}
+    blind = [epoch(not_assessable=unknown)] * 3
+    result = audited(blind, *[stage] * 3, texts=(text,) * 3, rules=(rule,) * 3)
+    assert (FlagCode.RULE_NOT_MET in codes(result.epochs[1])) is denied
