@@ -83,6 +83,7 @@ LIKENESS = 0.6
 """Median correlation with an EEG channel at which a chin channel shows EEG. Measured: chin
 channels that are chin 0.3 at most, mislabelled ones 0.8."""
 LIKENESS_OF_EYES = 0.5
+MORE_ALIKE = 0.1
 APART_SHARE = 0.4
 """Eyes that move put more than this share of their power out of phase in the liveliest
 twentieth of the epochs; two EEG channels never do."""
@@ -386,18 +387,16 @@ def _lies(signals: Signals) -> dict[Role, str]:
         if working.source_rate_hz >= SLOWEST_RATE_HZ
     }
     lies = {}
-    eyes = (Role.LEFT_EYE, Role.RIGHT_EYE)
-    eeg = {role: spectra[role] for role in EEG_ROLES if role in spectra}
-    if all(role in spectra for role in eyes) and not _eyes_ever_part(*(spectra[r] for r in eyes)):
-        for role in eyes:
-            like = _most_alike(signals, spectra[role], eeg, LIKENESS_OF_EYES)
-            if like:
-                label = signals.by_role[role].label
-                lies[role] = f"{label} shows the EEG of {like} and no movement of the eyes"
+    if spectra.keys() >= _EYES_AND_EEG and not _shows_eyes(spectra):
+        occipital = signals.by_role[Role.OCCIPITAL].label
+        for role in _EYES:
+            label = signals.by_role[role].label
+            lies[role] = f"{label} shows EEG as {occipital} does and no movement of the eyes"
     chin = signals.raw(Role.CHIN)
     if chin is not None and chin.sampling_rate_hz >= 2.2 * _CHIN_HZ[1]:
         found = _Spectra.of_channel(chin, signals.n_epochs)
-        like = _most_alike(signals, found, eeg, LIKENESS)
+        eeg = {role: spectra[role] for role in EEG_ROLES if role in spectra}
+        like = _most_alike(signals, found, eeg)
         if like:
             lies[Role.CHIN] = f"{chin.label} shows the EEG of {like} and not the chin's muscle tone"
         elif found.never_muscle:
@@ -470,24 +469,39 @@ class _Spectra:
         return float(np.percentile(np.sqrt(emg[live] / eeg[live]), 95)) < EMG_SLOPE
 
 
-def _eyes_ever_part(left: _Spectra, right: _Spectra) -> bool:
-    """Whether the eyes move out of phase in the liveliest of the sampled epochs."""
+_EYES = (Role.LEFT_EYE, Role.RIGHT_EYE)
+_EYES_AND_EEG = frozenset((*_EYES, Role.FRONTAL, Role.OCCIPITAL))
+
+
+def _shows_eyes(spectra: Mapping[Role, _Spectra]) -> bool:
+    """Whether the eye channels show eyes, or see no more than EEG from the back of the head.
+
+    EEG at the eyes is that of the forehead; a channel that is more like the occiput lies
+    elsewhere, unless both move apart all the same.
+    """
+    left, right = (spectra[role] for role in _EYES)
+    for eye in (left, right):
+        behind = eye.likeness(spectra[Role.OCCIPITAL])
+        before = eye.likeness(spectra[Role.FRONTAL])
+        if behind < LIKENESS_OF_EYES or behind < before + MORE_ALIKE:
+            return True
+    return _apart(left, right) >= APART_SHARE
+
+
+def _apart(left: _Spectra, right: _Spectra) -> float:
+    """How much of the eyes' power is out of phase in the liveliest of the sampled epochs."""
     apart = _Spectra(left.coefficients - right.coefficients).power(*_EYES_HZ)
     together = _Spectra(left.coefficients + right.coefficients).power(*_EYES_HZ)
     whole = apart + together
     live = whole > _NO_POWER
-    if not live.any():
-        return True
-    return float(np.percentile(apart[live] / whole[live], 95)) >= APART_SHARE
+    return float(np.percentile(apart[live] / whole[live], 95)) if live.any() else 1.0
 
 
-def _most_alike(
-    signals: Signals, found: _Spectra, eeg: Mapping[Role, _Spectra], at_least: float
-) -> str:
+def _most_alike(signals: Signals, found: _Spectra, eeg: Mapping[Role, _Spectra]) -> str:
     """The label of the EEG channel that it resembles most; empty where it resembles none."""
     likeness = {role: found.likeness(spectra) for role, spectra in eeg.items()}
     best = max(likeness, key=likeness.__getitem__, default=None)
-    if best is None or likeness[best] < at_least:
+    if best is None or likeness[best] < LIKENESS:
         return ""
     return signals.by_role[best].label
 
