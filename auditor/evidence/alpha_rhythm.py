@@ -91,7 +91,7 @@ def trains(signal: Signal, prior: float = 0.0) -> Candidates:
         + prior
     )
     likely = _spans(score >= 0.0)
-    between = likely.spread(np.ones(len(likely)), len(score)) == 0
+    between = ~likely.mask(len(score))
     spans = likely.followed_by(_spans((score >= _CANDIDATE_SCORE) & between))
     for_length = 2.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
     return Candidates(
@@ -104,5 +104,4 @@ def trains(signal: Signal, prior: float = 0.0) -> Candidates:
 
 
 def _spans(mask: Mask) -> Spans:
-    spans = Spans.of_mask(mask, STEPS_HZ)
-    return spans.where(spans.duration_s >= _SHORTEST_S)
+    return Spans.of_mask(mask, STEPS_HZ).lasting(_SHORTEST_S)

@@ -460,6 +460,17 @@ class Spans:
         extended = np.append(values, values[-1])
         return np.maximum.reduceat(extended, bounds)[::2]
 
+    def lasting(self, at_least_s: float) -> Spans:
+        """Those that last so long."""
+        return self.where(self.duration_s >= at_least_s)
+
+    def mask(self, n_values: int) -> Mask:
+        """True within them, on a grid of so many values."""
+        changes = np.zeros(n_values + 1, dtype=np.int32)
+        np.add.at(changes, self.first, 1)
+        np.add.at(changes, self.past, -1)
+        return np.cumsum(changes[:-1]) > 0
+
     def spread(self, values: npt.NDArray[Any], n_samples: int) -> Floats:
         """One value for each stretch, laid on the grid; 0 between."""
         grid = np.zeros(n_samples, dtype=np.float32)
@@ -501,12 +512,10 @@ def mask_of(
     start_s: Doubles, end_s: Doubles, n_values: int, rate_hz: int = WORKING_RATE_HZ
 ) -> Mask:
     """True within any of these spans, on a grid of so many values."""
-    changes = np.zeros(n_values + 1, dtype=np.int32)
-    begin = np.clip(np.round(start_s * rate_hz), 0, n_values).astype(np.intp)
-    end = np.clip(np.round(end_s * rate_hz), 0, n_values).astype(np.intp)
-    np.add.at(changes, begin, 1)
-    np.add.at(changes, end, -1)
-    return np.cumsum(changes[:-1]) > 0
+    first, past = (
+        np.clip(np.round(at_s * rate_hz), 0, n_values).astype(np.intp) for at_s in (start_s, end_s)
+    )
+    return Spans(first, past, rate_hz).mask(n_values)
 
 
 def events_mask(

@@ -42,6 +42,8 @@ _ABOVE_HZ = (17.5, 25.0)
 _SLOW_HZ = (0.5, 4.0)
 _COMPETING_HZ = (7.0, 17.0)
 """Alpha and spindles compete for the peak within it."""
+_MOST_AGAINST = 3.0
+"""A strong slower rhythm beside it makes a spindle doubtful, not impossible (log-odds)."""
 _CONFUSED_HZ = (10.0, 14.0)
 _BACKGROUND_S = 20.0
 _BACKGROUND_PERCENTILE = 40
@@ -134,8 +136,7 @@ def _waxings(envelope: Floats, background: Floats) -> Spans:
     """Stretches above the background, each cut where it has fallen from its peak."""
     above = Spans.of_mask(envelope > np.maximum(_RISE * background, 0.1))
     peaks = above.spread(above.maximum(envelope), len(envelope))
-    spans = Spans.of_mask((peaks > 0) & (envelope >= _EDGE * peaks))
-    return spans.where(spans.duration_s >= _SHORTEST_CANDIDATE_S)
+    return Spans.of_mask((peaks > 0) & (envelope >= _EDGE * peaks)).lasting(_SHORTEST_CANDIDATE_S)
 
 
 def _score(
@@ -163,6 +164,6 @@ def _score(
         + 0.25 * np.log(to_above)
         + 0.4 * np.log(to_slow)
         + 1.5 * np.log(duration_s)
-        - 4.0 * np.maximum(outside_hz + 0.2, 0.0)
+        - np.clip(4.0 * (outside_hz + 0.2), 0.0, _MOST_AGAINST)
         - 3.0 * np.maximum(duration_s - 2.5, 0.0)
     )
