@@ -210,11 +210,22 @@ def rules(
     rule_id: Annotated[
         str | None, typer.Argument(metavar="ID", help="A rule such as N2.1; all if none.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write the rulebook as a book, DIR/index.html, to read and print."
+        ),
+    ] = None,
 ) -> None:
-    """List the rulebook, or explain one rule with its thresholds and sources."""
+    """List the rulebook, explain one rule with its thresholds and sources, or write the book."""
     from auditor.rulebook import load_rulebook
     from connector.terminal import rule_explanation, rulebook_table
 
+    if html is not None:
+        if rule_id is not None:
+            raise UsageError(f"--html writes all rules: leave out {rule_id}")
+        _write_book(html)
+        return
     rulebook = load_rulebook()
     if rule_id is None:
         print(rulebook_table(rulebook))
@@ -309,6 +320,16 @@ def _check_outputs(json_path: str | None, report: Path | None = None) -> None:
             raise UsageError(f"--json {json_path}: the folder cannot be written to")
     if report is not None and report.exists() and not report.is_dir():
         raise UsageError(f"--report {report}: give a folder, not a file")
+
+
+def _write_book(folder: Path) -> None:
+    from connector.rulebook_book import write_book
+
+    try:
+        print(write_book(folder))
+    except OSError as error:
+        problem = (error.strerror or "unknown reason").lower()
+        raise UsageError(f"--html {folder}: cannot be written to ({problem})") from None
 
 
 def _check_plot(plot: Path | None, epochs: str | None) -> None:
