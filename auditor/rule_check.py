@@ -69,6 +69,8 @@ class RuleChecker:
         self.night = night
         self._rules = {rule.id: rule for rule in rulebook.rules}
         self.check = cache(self._check)
+        # Several rules lean on the same other one.
+        self._holds = cache(self._rule_holds)
         # Most epochs ask a leaf the same: no spindle here, none there.
         self._leaf = cache(Leaf.finding)
 
@@ -78,12 +80,13 @@ class RuleChecker:
 
     def permitted(self, index: int) -> tuple[Stage, ...]:
         """The stages that some rule leads to, or that could not be ruled out."""
-        checks = tuple(self.checks(index))
-        return tuple(
+        possible = {
             stage
-            for stage in SCORED_STAGES
-            if leading_to(stage, checks) is not Verdict.CONTRADICTED
-        )
+            for check in self.checks(index)
+            for stage, verdict in check.stages
+            if verdict is not Verdict.CONTRADICTED
+        }
+        return tuple(stage for stage in SCORED_STAGES if stage in possible)
 
     def _check(self, rule_id: str, index: int) -> RuleCheck:
         rule = self._rules[rule_id]
@@ -112,16 +115,16 @@ class RuleChecker:
             finding = self._leaf(condition, observed)
             return finding.verdict, [finding]
         if isinstance(condition, RuleHolds):
-            finding = self._other_rule(condition, index)
+            finding = self._holds(condition, index)
             return finding.verdict, [finding]
         if isinstance(condition, Not):
             verdict, findings = self._evaluate(condition.part, index)
             return kleene.negation(verdict), [_denied(finding) for finding in findings]
         parts = [self._evaluate(part, index) for part in condition.parts]
-        verdict = kleene.at_least(condition.n, (each for each, _ in parts))
+        verdict = kleene.at_least(condition.n, [each for each, _ in parts])
         return verdict, [finding for _, findings in parts for finding in findings]
 
-    def _other_rule(self, condition: RuleHolds, index: int) -> ConditionFinding:
+    def _rule_holds(self, condition: RuleHolds, index: int) -> ConditionFinding:
         run = condition.in_run_of
         checks = [self.check(condition.rule, at) for at in self._run(run, index)]
         verdict = kleene.disjunction(check.verdict for check in checks)
