@@ -3,11 +3,14 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from auditor.engine import audit
 from auditor.rule_cases import CaseEpoch, CaseEvent, case_evidence
@@ -30,16 +33,33 @@ from staging.phantom import PhantomSettings, simulate, write_edf
 NAMED = datetime(2026, 1, 2, 7, tzinfo=UTC)
 STAGER = StagerIdentity("by hand", "1")
 
-# What was scored by which rule, and which share of the epoch slow waves fill. All but the last
-# epoch show a spindle in their first half.
+
+@dataclass(frozen=True)
+class Scored:
+    """One epoch of the night: what was scored by which rule, and what was measured.
+
+    Attributes:
+        slow_waves: share of the epoch that they fill.
+        spindle: probability of the only candidate, in the first half; 0 for none.
+    """
+
+    stage: Stage
+    rule: str
+    slow_waves: float
+    spindle: float = 0.95
+
+
 NIGHT = (
-    (Stage.N2, "N2.1", 0.05),
-    (Stage.N3, "N3.1", 0.25),  # just enough
-    (Stage.N3, "N3.1", 0.60),
-    (Stage.N2, "N2.1", 0.25),  # just too much
-    (Stage.N3, "N3.1", 0.05),  # too little, by any threshold that is tried here
-    (Stage.N2, "N2.3", 0.05),
+    Scored(Stage.N2, "N2.1", 0.05),
+    Scored(Stage.N3, "N3.1", 0.25),  # just enough
+    Scored(Stage.N3, "N3.1", 0.60),
+    Scored(Stage.N2, "N2.1", 0.25),  # just too much
+    Scored(Stage.N3, "N3.1", 0.05),  # too little, by any threshold that is tried here
+    Scored(Stage.N2, "N2.3", 0.05, spindle=0.0),
+    Scored(Stage.W, "W.1", 0.0),
+    Scored(Stage.N2, "N2.1", 0.05, spindle=0.02),  # hardly a candidate
 )
+AFTER_N3, HARDLY = 5, 7
 
 
 def silent(_work: str, _share: float) -> None:
@@ -52,19 +72,21 @@ def reaudit(store: Store, rulebook: Rulebook, since: datetime | None = None) -> 
 
 def keep(store: Store, study_id: str, rulebook: Rulebook) -> None:
     """Keeps the night above as a study that was scored, audited and reported."""
-    spindle = CaseEvent(kind=Phenomenon.SLEEP_SPINDLE, at_s=(5, 6))
     epochs = [
         CaseEpoch(
-            measures={"slow_wave_fraction": share}, events=[spindle] if rule != "N2.3" else []
+            measures={"slow_wave_fraction": each.slow_waves},
+            events=[CaseEvent(kind=Phenomenon.SLEEP_SPINDLE, at_s=(5, 6), probability=each.spindle)]
+            if each.spindle
+            else [],
         )
-        for _, rule, share in NIGHT
+        for each in NIGHT
     ]
     evidence = case_evidence(epochs, rulebook)
     hypnogram = Hypnogram(
         STAGER,
         tuple(
-            ScoredEpoch(i, stage, {stage: 1.0}, Rationale("", (rule,)))
-            for i, (stage, rule, _) in enumerate(NIGHT)
+            ScoredEpoch(i, each.stage, {each.stage: 1.0}, Rationale("", (each.rule,)))
+            for i, each in enumerate(NIGHT)
         ),
         ("scored by hand",),
     )
@@ -96,29 +118,39 @@ def store(rulebook: Rulebook, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-Edit = Callable[[str, str, str], Rulebook]
+Edit = Callable[[str, Callable[[Any], None]], Rulebook]
 
 
 @pytest.fixture(scope="module")
 def edited(tmp_path_factory: pytest.TempPathFactory) -> Edit:
-    """The rulebook with words replaced in one of its files."""
+    """The rulebook with a change to the content of one of its files."""
 
-    def edit(file: str, old: str, new: str) -> Rulebook:
+    def edit(file: str, change: Callable[[Any], None]) -> Rulebook:
         folder = tmp_path_factory.mktemp("rulebook") / "rules"
         with as_file(files("rules")) as ours:
             shutil.copytree(ours, folder)
-        content = (folder / file).read_text(encoding="utf-8")
-        assert old in content
-        (folder / file).write_text(content.replace(old, new), encoding="utf-8")
+        content = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
+        change(content)
+        (folder / file).write_text(yaml.safe_dump(content), encoding="utf-8")
         return load_rulebook(folder)
 
     return edit
 
 
+def asking_for(share: float) -> Callable[[Any], None]:
+    """N3 with another share of slow waves asked for."""
+
+    def change(rule: Any) -> None:
+        (leaf,) = rule["holds_when"]["all"]
+        leaf["params"]["minimum_share"]["value"] = share
+
+    return change
+
+
 @pytest.fixture(scope="module")
 def stricter(edited: Edit) -> Rulebook:
     """N3 asks for slow waves in 30 % of the epoch."""
-    return edited("N3/N3.1.yaml", "minimum_share: {value: 0.20", "minimum_share: {value: 0.30")
+    return edited("N3/N3.1.yaml", asking_for(0.3))
 
 
 # ── whether there is anything to do ───────────────────────────────────────────────────────
@@ -137,7 +169,7 @@ def test_by_the_same_rulebook_there_is_nothing_to_do(store: Store, rulebook: Rul
 
 
 def test_a_rulebook_that_only_reads_otherwise_changes_nothing(store: Store, edited: Edit) -> None:
-    reworded = edited("N3/N3.1.yaml", "6 s of 30 s", "a fifth of the epoch")
+    reworded = edited("N3/N3.1.yaml", lambda rule: rule.update(title="In other words"))
     (study,) = reaudit(store, reworded)
     assert (study.outcome, study.epochs) == (Outcome.SAME, ())
     (again,) = reaudit(store, reworded)
@@ -204,10 +236,16 @@ def test_a_flag_that_is_not_raised_any_more_has_its_reason_too(
 
 
 def test_another_number_in_a_flag_is_no_other_flag(store: Store, stricter: Rulebook) -> None:
-    # Epoch 4 is flagged before and after, by "needed >= 0.2" and by "needed >= 0.3".
+    # Epoch 4 is flagged before and after, by what is needed for N3: a share of 0.2, and of 0.3.
+    before = store.audited_study("s1")
     (study,) = reaudit(store, stricter)
+    after = store.audited_study("s1")
+    assert before is not None
+    assert after is not None
+    flags = [json.loads(each.audit.document)["epochs"][4]["flags"] for each in (before, after)]
+    assert flags[0]
+    assert flags[0] != flags[1]
     assert 4 not in [epoch.index for epoch in study.epochs]
-    assert study.flagged == Change(3, 3)  # 3, 4 and 5 before; 1, 4 and 5 now
 
 
 def test_back_to_the_first_rulebook_everything_is_as_it_was(
@@ -229,34 +267,42 @@ def test_back_to_the_first_rulebook_everything_is_as_it_was(
 
 
 def test_a_claim_that_comes_out_otherwise_is_named(store: Store, edited: Edit) -> None:
-    lenient = edited("claims.yaml", "extent: {value: 0.1,", "extent: {value: 0.2,")
+    lenient = edited(
+        "detection.yaml", lambda thresholds: thresholds["sleep_spindle"].update(clearly_not=0.01)
+    )
     (study,) = reaudit(store, lenient)
     (epoch,) = study.epochs
-    assert (epoch.index, epoch.added, epoch.rules) == (4, (), ())
-    assert [flag["code"] for flag in epoch.removed] == ["claim-contradicted"]
+    assert epoch.index == HARDLY
+    assert "claim-contradicted" in [flag["code"] for flag in epoch.removed]
     (claim,) = epoch.claims
-    assert claim.said == "slow wave activity present, as the stage implies"
-    assert claim.verdict == Change("contradicted", "supported")
+    assert "sleep spindle" in claim.said
+    assert claim.verdict == Change("contradicted", "not_assessable")
+    assert ("N2.1", Change("contradicted", "not_assessable")) in [
+        (rule.id, rule.verdict) for rule in epoch.rules
+    ]
 
 
 def test_a_change_of_weights_alone_is_not_laid_to_rules_or_claims(
     store: Store, edited: Edit
 ) -> None:
-    graver = edited("triage.yaml", "{severity: medium, points: 1.2", "{severity: high, points: 1.2")
-    (study,) = reaudit(store, graver)
-    (epoch,) = study.epochs
-    assert [flag["severity"] for flag in epoch.removed] == ["medium"]
-    assert [flag["severity"] for flag in epoch.added] == ["high"]
-    assert (epoch.rules, epoch.claims) == ((), ())
-    summary = reaudit_summary([study], graver.identity, store.address)
+    trifling = edited(
+        "triage.yaml", lambda triage: triage["flags"]["rule-not-met"].update(severity="low")
+    )
+    (study,) = reaudit(store, trifling)
+    assert study.epochs
+    for epoch in study.epochs:
+        assert {flag["code"] for flag in epoch.removed} == {"rule-not-met"}
+        assert [flag["severity"] for flag in epoch.added] == ["low"] * len(epoch.removed)
+        assert (epoch.rules, epoch.claims) == ((), ())
+    summary = reaudit_summary([study], trifling.identity, store.address)
     assert "no rule and no claim came out otherwise here" in summary
 
 
 def test_a_rule_that_the_rulebook_has_no_more_is_named(store: Store, edited: Edit) -> None:
-    without = edited("rulebook.yaml", "N2.3, ", "")
+    without = edited("rulebook.yaml", lambda book: book["rules"].remove("N2.3"))
     (study,) = reaudit(store, without)
     (epoch,) = study.epochs
-    assert (epoch.index, epoch.permitted.before) == (5, ("N2",))
+    assert (epoch.index, epoch.permitted.before) == (AFTER_N3, ("N2",))
     assert [(rule.id, rule.verdict) for rule in epoch.rules] == [
         ("N2.3", Change("supported", None))
     ]
@@ -334,8 +380,7 @@ def test_a_study_that_the_service_scored_is_audited_again(tmp_path: Path, edited
         steps.score("s1", Study(order, tmp_path / "night.edf").document(), silent)
     store.reported("s1", "DiagnosticReport/7")
     (tmp_path / "night.edf").unlink()
-    never = edited("N3/N3.1.yaml", "minimum_share: {value: 0.20", "minimum_share: {value: 1.01")
-    (study,) = reaudit(store, never)
+    (study,) = reaudit(store, edited("N3/N3.1.yaml", asking_for(1.01)))
     store.close()
     n3 = [epoch for epoch in study.epochs if epoch.stage == "N3"]
     assert n3
