@@ -111,7 +111,7 @@ def _carried(part: Sequence[Mark], following: Mark | None) -> list[Mark]:
         return []
     denial = [m for m in part if m.has(Sense.NO, Sense.LACK, Sense.ABSENT, Sense.WITHOUT)]
     negation = [m for m in part if m.has(Sense.NOT)]
-    if negation and any(m.has(Sense.PRESENT) for m in part):
+    if negation and part[-1].has(Sense.PRESENT, Sense.SHOWS, Sense.OCCURS):
         return [replace(negation[0], senses={Sense.LACK: True})]
     return [replace(denial[0], senses={Sense.LACK: True})] if denial else []
 

@@ -117,7 +117,8 @@ def marks(found: Sequence[Token], text: str, lexicon: Lexicon) -> list[Mark]:
     i = 0
     while i < len(found):
         mark, i = _mark(found, i, text, lexicon)
-        row.append(mark)
+        if mark.sign is not Sign.STOP or i == len(found):
+            row.append(mark)
     return row
 
 

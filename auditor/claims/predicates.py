@@ -87,7 +87,7 @@ def defines(state: State, i: int) -> int | None:
 
 
 def fades(state: State, i: int) -> int | None:
-    if state.is_noun(i):
+    if state.is_noun(i) or state.has(i + 1, Sense.STAGE):
         return None
     state.list_open = False
     if state.is_attributive(i):

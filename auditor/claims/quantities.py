@@ -49,6 +49,9 @@ _MILLI = 0.001
 _SECONDS, _HERTZ, _MICROVOLTS, _PERCENT = "s", "Hz", "µV", "%"
 # Words of a cue stand at most this far before their number ("lasting for approximately 2 s").
 _CUE_REACH = 3
+# "≥ ~ 5 s" has two signs before its number; no list of times in an epoch is as long as this.
+_MOST_SIGNS = 3
+_MOST_TIMES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,9 @@ def _number(found: Found, i: int, lexicon: Lexicon) -> _Number | None:
 def _op(found: Found, i: int, lexicon: Lexicon) -> tuple[str, int]:
     """The comparison that begins here, and the index after it."""
     op = ""
-    while i < len(found):
+    for _ in range(_MOST_SIGNS):
+        if i == len(found):
+            break
         if sign := _SIGNS.get(found[i].text):
             op, i = (op if sign == "~" and op else sign), i + 1
         elif compare := lexicon.compare.longest(found, i):
@@ -176,7 +181,7 @@ def _op(found: Found, i: int, lexicon: Lexicon) -> tuple[str, int]:
 
 
 def _value(found: Found, i: int, lexicon: Lexicon) -> float | None:
-    while i < len(found) and found[i].text == "~":
+    if _word(found, i) == "~":
         i += 1
     if i >= len(found):
         return None
@@ -331,7 +336,7 @@ def _list_of_times(found: Found, number: _Number, lexicon: Lexicon) -> tuple[Qua
     """ "5, 10 and 15 s"."""
     spans = [Span(number.low, number.high)]
     end = number.end
-    while (at := _past_joint(found, end, lexicon)) > end:
+    while len(spans) < _MOST_TIMES and (at := _past_joint(found, end, lexicon)) > end:
         following = _number(found, at, lexicon)
         if following is None or following.unit not in {"", _SECONDS}:
             return None

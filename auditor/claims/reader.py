@@ -59,13 +59,19 @@ def _read_sentence(
     """The sentence's mentions, and those that the next sentence's pronouns may stand for."""
     found: list[Mention] = []
     for clause in clauses(row):
-        goes_on = bool(found) and clause.link is not Link.APART
-        state = read_clause(clause, before if goes_on or _refers_back(clause) else ())
+        state = read_clause(clause, before if _goes_on(clause, found) else ())
         attach(state)
         found += state.mentions
         before = state.subject or before
     found.sort(key=lambda mention: mention.mark.start)
     return found, before
+
+
+def _goes_on(clause: Clause, found: Sequence[Mention]) -> bool:
+    """Whether the clause may speak of mentions before it, that it does not name again."""
+    if clause.link is Link.EXPLAINS:
+        return bool(found)
+    return (bool(found) and clause.link is Link.SAME_SUBJECT) or _refers_back(clause)
 
 
 def _refers_back(clause: Clause) -> bool:

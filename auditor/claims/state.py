@@ -98,12 +98,12 @@ class State:
             return reading
         if term.vague or i in self.doubtful:
             return Reading.UNREAD
+        if reading in {Reading.PRESENT, Reading.ABSENT} and (self.hypothetical or self.modal):
+            return Reading.UNCERTAIN
         if reading is Reading.PRESENT and self.scope is None and self._is_one_of_two():
             self.set(self.subject[-1:], Reading.UNREAD)
             return Reading.UNREAD
         if reading is Reading.PRESENT and term.likened:
-            return Reading.UNCERTAIN
-        if reading in {Reading.PRESENT, Reading.ABSENT} and (self.hypothetical or self.modal):
             return Reading.UNCERTAIN
         return reading
 

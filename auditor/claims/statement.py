@@ -121,7 +121,14 @@ def _denies(inner: Sequence[Mark]) -> bool:
 def _say_of_those_before(state: State) -> None:
     """ "None is seen": what denies and finds no mention is said of those before."""
     scope = state.scope
-    if scope is None or scope.hit or state.mentions or scope.effect is not Reading.ABSENT:
+    if scope is None or state.mentions or not _begins_with_denial(state):
         return
     if not (scope.noun or scope.carrier or state.own_subject):
         state.deny()
+
+
+def _begins_with_denial(state: State) -> bool:
+    for mark in state.row:
+        if not mark.has(Sense.FILLER, Sense.ADVERB, Sense.AND):
+            return mark.has(Sense.NO, Sense.NEITHER)
+    return False
