@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 
 from auditor.evidence.thresholds import Thresholds
 from auditor.night import Quantity
@@ -264,7 +264,6 @@ def _lanes(
     rulebook: Rulebook,
 ) -> Iterator[Lane]:
     """A lane for each measure, then for each phenomenon, that any epoch names."""
-    per_s = width / EPOCH_S
     values: dict[str, list[tuple[float, str]]] = {}
     bars: dict[Phenomenon, list[Bar]] = {}
     for offset, epoch in epochs:
@@ -274,19 +273,22 @@ def _lanes(
         for kind, reason in epoch.not_assessable.items():
             bars.setdefault(kind, []).append(Bar(left[offset], width, "unknown", reason))
         for event in epoch.events:
-            begin_s, end_s = event.at_s
-            sure = _sureness(event.probability, rulebook.detection[event.kind])
-            bar = Bar(
-                x=round(left[offset] + begin_s * per_s, 1),
-                width=round(max((end_s - begin_s) * per_s, _THINNEST), 1),
-                kind=sure,
-                title=_events_said((event,), rulebook),
-            )
-            bars.setdefault(event.kind, []).append(bar)
-    rows = [(spoken(name.removesuffix("_fraction")), (), found) for name, found in values.items()]
-    rows += [(spoken(kind.value), found, ()) for kind, found in bars.items()]
-    for i, (said, found_bars, found_values) in enumerate(rows):
-        yield Lane(_TOP + i * _LANE, said, tuple(found_bars), tuple(found_values))
+            bars.setdefault(event.kind, []).append(_bar(event, left[offset], width, rulebook))
+    tops = count(_TOP, _LANE)
+    for name, found in values.items():
+        yield Lane(next(tops), spoken(name.removesuffix("_fraction")), (), tuple(found))
+    for kind, drawn in bars.items():
+        yield Lane(next(tops), spoken(kind.value), tuple(drawn), ())
+
+
+def _bar(event: CaseEvent, left: float, width: float, rulebook: Rulebook) -> Bar:
+    begin_s, end_s = event.at_s
+    return Bar(
+        x=round(left + begin_s / EPOCH_S * width, 1),
+        width=round(max((end_s - begin_s) / EPOCH_S * width, _THINNEST), 1),
+        kind=_sureness(event.probability, rulebook.detection[event.kind]),
+        title=_events_said((event,), rulebook),
+    )
 
 
 def _short(name: str, value: float | str | MeasureInDoubt, rulebook: Rulebook) -> str:

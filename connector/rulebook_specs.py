@@ -90,10 +90,12 @@ def read_specifications(folder: Traversable) -> tuple[Specification, ...]:
 
 def _specifications(file: Traversable) -> Iterator[Specification]:
     try:
-        feature = Parser().parse(file.read_text(encoding="utf-8"))["feature"]
+        # As plain dicts: the library's own types leave out `rule`.
+        document: Any = Parser().parse(file.read_text(encoding="utf-8"))
     except ParserError as error:
         problem = f"is not Gherkin ({str(error).splitlines()[-1]})"
         raise RulebookRefused(str(file), problem, "mend the line") from error
+    feature = document["feature"]
     for child in feature["children"] if feature else ():
         if "rule" in child:
             rule = child["rule"]
