@@ -68,16 +68,20 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     found = _runs(shift)
     if not len(found):
         return Measured(obstacles)
-    score = (
+    shifted = (
         -1.0
-        + 3.0 * (found.mean(shift) - SHIFT)
-        + 6.0 * np.log((found.past - found.first) / RATE_HZ / SHORTEST_S)
+        + np.minimum(3.0 * (found.mean(shift) - SHIFT), 2.5)
+        + 14.0 * np.log((found.past - found.first) / RATE_HZ / SHORTEST_S)
+    )
+    # However large the shift: it is no arousal unless there was sleep before it.
+    score = (
+        np.minimum(shifted, 4.0)
         - np.maximum(_wakefulness(signals, earlier, bands)[np.maximum(found.first - 1, 0)], 0.0)
-        - 5.0 * _interrupted(found)
+        - 6.0 * _interrupted(found)
         - 6.0 * found.mean(_present(earlier, Phenomenon.MAJOR_BODY_MOVEMENT, len(shift)))
     )
     start_s, end_s = found.first / RATE_HZ, found.past / RATE_HZ
-    score -= 3.0 * _lacks_chin_rise(signals, earlier, start_s, end_s, logistic(score) >= 0.05)
+    score -= 5.0 * _lacks_chin_rise(signals, earlier, start_s, end_s, logistic(score) >= 0.05)
     nothing = np.full(len(found), np.nan)
     events = Candidates(start_s, end_s, logistic(score), nothing, nothing)
     return Measured(obstacles, events.events(Phenomenon.AROUSAL, bands.label))
@@ -131,7 +135,7 @@ _PREFERRED = (Role.CENTRAL, Role.OCCIPITAL, Role.FRONTAL)
 
 
 def _log_power(shown: Sequence[Signal], band_hz: tuple[float, float]) -> Doubles:
-    each = [np.log(s.spectrum.density(*band_hz, over_s=1.0)[::_STRIDE] + 0.01) for s in shown]
+    each = [np.log(s.spectrum.density(*band_hz, over_s=0.5)[::_STRIDE] + 0.01) for s in shown]
     mean: Doubles = np.mean(each, axis=0, dtype=np.float64)
     return mean
 
@@ -146,12 +150,18 @@ def _usual_before(log_power: Doubles) -> Doubles:
 
 
 def _runs(shift: Doubles) -> Spans:
-    """Stretches of shifted EEG, pauses of half a second set aside, cut where they have become
-    wakefulness."""
-    shifted = uniform_filter1d(shift, 3, mode="nearest") >= SHIFT
-    found = Spans.of_mask(shifted)
-    found = found.where(found.past - found.first >= CANDIDATE_S * RATE_HZ)
-    return Spans(found.first, np.minimum(found.past, found.first + round(LONGEST_S * RATE_HZ)))
+    """Stretches of shifted EEG, cut where they have become wakefulness.
+
+    The window of the spectrum smears a large shift far beyond its ends, so that each stretch
+    reaches only as far as it has half its size.
+    """
+    rough = Spans.of_mask(uniform_filter1d(shift, 3, mode="nearest") >= SHIFT)
+    rough = rough.where(rough.past - rough.first >= CANDIDATE_S * RATE_HZ)
+    first, past = rough.first.copy(), rough.past.copy()
+    for i, (a, b) in enumerate(zip(rough.first, rough.past, strict=True)):
+        inside = np.flatnonzero(shift[a:b] >= 0.5 * shift[a:b].max())
+        first[i], past[i] = a + inside[0], a + inside[-1] + 1
+    return Spans(first, np.minimum(past, first + round(LONGEST_S * RATE_HZ)))
 
 
 def _interrupted(found: Spans) -> Doubles:
