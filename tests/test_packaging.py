@@ -65,7 +65,7 @@ def test_a_folder_called_rules_where_one_stands_is_not_taken_for_ours(tmp_path: 
 
 
 def test_the_wheel_holds_all_data_and_no_tests(unpacked_wheel: Path) -> None:
-    for folder in ("rules", "templates"):
+    for folder in ("rules", "templates", "features"):
         ours = {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*") if p.suffix != ".pyc"}
         shipped = {p.relative_to(unpacked_wheel) for p in (unpacked_wheel / folder).rglob("*")}
         assert {p for p in ours if "__pycache__" not in p.parts} <= shipped
