@@ -299,15 +299,15 @@ def _channel_names(path: Path | None) -> ChannelNames | None:
 
 
 def _text(file: Path | None) -> str:
-    if file is None:
-        return sys.stdin.read()
+    name = str(file) if file else "standard input"
     try:
-        return file.read_text(encoding="utf-8-sig")
+        content = file.read_bytes() if file else sys.stdin.buffer.read()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputRefused(file, "is not UTF-8 text", "give a text file") from None
+        raise InputRefused(name, "is not UTF-8 text", "give a text file") from None
     except OSError as error:
         problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"
-        raise InputRefused(file, problem, "check the name and the permissions") from None
+        raise InputRefused(name, problem, "check the name and the permissions") from None
 
 
 def _check_outputs(json_path: str | None, report: Path | None = None) -> None:
