@@ -77,16 +77,16 @@ class Deduction:
         cited = [check for check in checks if check.rule.id in cited_rules(scored)]
         for check in cited:
             if check.verdict is Verdict.CONTRADICTED:
-                yield self._not_met(check)
+                yield self._not_met(check, scored.stage)
         if cited and not any(check.rule.may_lead_to(scored.stage) for check in cited):
             named = ", ".join(check.rule.id for check in cited)
             yield self._triage.flag(
                 FlagCode.RULE_NOT_MET, f"{named} is cited, which does not lead to {scored.stage}"
             )
 
-    def _not_met(self, check: RuleCheck) -> Flag:
+    def _not_met(self, check: RuleCheck, stage: Stage) -> Flag:
         """The flag of a cited rule that does not hold, by what it lacks."""
-        failed = [each for each in check.conditions if each.verdict is Verdict.CONTRADICTED]
+        failed = check.failed_for(stage)
         if [each.id for each in failed] == [check.rule.continues]:
             return self._triage.flag(
                 FlagCode.SEQUENCE_BROKEN,
@@ -170,14 +170,26 @@ def _denies(claim: Claim, implied: ImpliedClaim) -> bool:
     same_polarity = claim.polarity is implied.polarity
     if implied.level is not None and claim.level is not None:
         return same_polarity is not (claim.level is implied.level)
-    if same_polarity and implied.extent is not None and claim.extent is not None:
-        return _falls_short(claim.extent, implied.extent)
-    return not same_polarity
+    if implied.extent is not None and implied.extent.op in ("<", "<="):
+        # So little is none, too; what is there denies it only where it is said to be more.
+        return same_polarity and claim.extent is not None and _exceeds(claim.extent, implied.extent)
+    if implied.extent is None:
+        return not same_polarity
+    if implied.extent.op in ("<", "<="):
+        return False  # little of it may be none at all
+    return not same_polarity or (
+        claim.extent is not None and _falls_short(claim.extent, implied.extent)
+    )
+
+
+def _exceeds(claimed: Extent, limit: ExtentDocument) -> bool:
+    """Whether an extent is said to be more than a rule allows."""
+    return claimed.op not in ("<", "<=") and claimed.fraction >= limit.fraction
 
 
 def _falls_short(claimed: Extent, asked: ExtentDocument) -> bool:
     """Whether an extent is said to be less than a rule asks for."""
-    if asked.op not in (">", ">=") or claimed.op in (">", ">="):
+    if claimed.op in (">", ">="):
         return False
     return claimed.fraction < asked.fraction or (
         claimed.op == "<" and claimed.fraction == asked.fraction

@@ -232,6 +232,9 @@ def test_a_scoring_longer_than_the_recording_is_cut_and_says_so() -> None:
         (Stage.N3, "N3.1", "Slow waves occupy less than 20 % of the epoch.", True),
         (Stage.N3, "N3.1", "Slow waves occupy more than 20 % of the epoch.", False),
         (Stage.N3, "N3.1", "Alpha rhythm is absent.", False),
+        (Stage.N2, "N2.2", "Slow wave activity is absent.", False),
+        (Stage.N2, "N2.2", "Slow waves occupy less than 20 % of the epoch.", False),
+        (Stage.N2, "N2.2", "Slow waves occupy more than 30 % of the epoch.", True),
         (Stage.R, "R.1", "Chin EMG shows high muscle tone.", True),
         (Stage.R, "R.1", "Chin EMG shows low muscle tone.", False),
     ],
@@ -239,7 +242,7 @@ def test_a_scoring_longer_than_the_recording_is_cut_and_says_so() -> None:
 def test_a_rationale_that_denies_what_its_own_rule_asks_for(
     stage: Stage, rule: str, text: str, denied: bool
 ) -> None:
-    unknown = {kind: "no signal" for kind in Phenomenon}
+    unknown = dict.fromkeys(Phenomenon, "no signal")
     blind = [epoch(not_assessable=unknown)] * 3
     result = audited(blind, *[stage] * 3, texts=(text,) * 3, rules=(rule,) * 3)
     assert (FlagCode.RULE_NOT_MET in codes(result.epochs[1])) is denied
