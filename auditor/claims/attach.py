@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from auditor.claims.lexicon import Sense
-from auditor.claims.marks import Mark, Sign
+from auditor.claims.marks import Mark, Sign, joins
 from auditor.claims.mentions import Mention, Reading
 from auditor.claims.quantities import (
     Amplitude,
@@ -102,31 +102,34 @@ def _antecedent(state: State) -> Mention | None:
 
 
 def _give_channels(row: Sequence[Mark], mentions: Sequence[Mention]) -> None:
-    """A channel before a verb is of all that follow; one after a mention, of that mention."""
+    """A channel named after a mention is where that one is; one before, where all that follow."""
     group: list[str] = []
-    grouped_at = -1
+    last = -1
     for i, mark in enumerate(row):
         labels = [m.channel for m in (mark.aside or (mark,)) if m.channel]
         if not labels:
             continue
         earlier = [m for m in mentions if m.at < i]
         later = [m for m in mentions if m.at > i]
-        since = max([m.at for m in earlier], default=-1)
-        postposed = (
-            earlier
-            and not any(m.has(Sense.SHOWS, Sense.WITH) for m in row[since + 1 : i])
-            and not (later and any(m.has(Sense.SHOWS) for m in row[i : later[0].at]))
-        )
-        if postposed:
+        since = earlier[-1].at if earlier else -1
+        if earlier and (_says_where(row[since + 1 : i + 1]) or not later):
             for mention in _same_list(row, earlier):
                 mention.channels += labels
             continue
-        if grouped_at < since:
-            group = []
-        group += labels
-        grouped_at = i
+        group = [*group, *labels] if last > since else labels
+        last = i
         for mention in later:
             mention.channels = list(group)
+
+
+def _says_where(row: Sequence[Mark]) -> bool:
+    """Whether the channel that ends this row, after a mention, is where that one is."""
+    if row[-1].aside:
+        return len(row) == 1
+    for mark in reversed(row[:-1]):
+        if not (mark.channel or joins(mark) or mark.has(Sense.ARTICLE)):
+            return mark.has(Sense.PREPOSITION)
+    return False
 
 
 def _same_list(row: Sequence[Mark], earlier: Sequence[Mention]) -> list[Mention]:

@@ -106,14 +106,16 @@ def _crosses_out(part: Sequence[Mark], following: Mark | None) -> bool:
 
 
 def _carried(part: Sequence[Mark], following: Mark | None) -> list[Mark]:
-    """What stays in force after a colon: "absent: …", "no features of N2: …"."""
-    if any(m.term for m in part) or (following is not None and following.has(*OPERATORS)):
+    """What stays in force after a colon: "C4-M1: …", "absent: …", "no features of N2: …"."""
+    if any(m.term for m in part):
         return []
+    channels = [m for m in part if m.channel or any(inner.channel for inner in m.aside)]
+    if following is not None and following.has(*OPERATORS):
+        return channels
     denial = [m for m in part if m.has(Sense.NO, Sense.LACK, Sense.ABSENT, Sense.WITHOUT)]
-    negation = [m for m in part if m.has(Sense.NOT)]
-    if negation and part[-1].has(Sense.PRESENT, Sense.SHOWS, Sense.OCCURS):
-        return [replace(negation[0], senses={Sense.LACK: True})]
-    return [replace(denial[0], senses={Sense.LACK: True})] if denial else []
+    if part and part[-1].has(Sense.PRESENT, Sense.SHOWS, Sense.OCCURS):
+        denial += [m for m in part if m.has(Sense.NOT)]
+    return channels + [replace(m, senses={Sense.LACK: True}) for m in denial[:1]]
 
 
 def _interjected(part: Sequence[Mark], following: Mark | None) -> bool:

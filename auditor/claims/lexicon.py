@@ -314,21 +314,21 @@ def read_lexicon(file: Traversable) -> Lexicon:
 
 
 def expanded(entry: str) -> Iterator[tuple[str, ...]]:
-    """The phrases that an entry stands for, as tokens: ``(s)``, ``|`` and ``?`` spelt out."""
+    """The phrases that an entry stands for, as tokens: ``(s)``, ``(word)`` and ``|`` spelt out."""
     choices = [list(_alternatives(part)) for part in entry.split()]
     for choice in product(*choices):
         yield tuple(t.text for t in tokens(" ".join(choice)) if t.text != "-")
 
 
 def _alternatives(part: str) -> Iterator[str]:
-    if part.endswith("?") and len(part) > 1:
+    if optional := re.fullmatch(r"\((.+)\)", part):
         yield ""
-        part = part[:-1]
+        part = optional[1]
     for word in part.split("|"):
-        stem, ending = re.fullmatch(r"(.*?)(?:\((\w+)\))?", word).groups()  # type: ignore[union-attr]
+        stem, _, ending = word.partition("(") if word.endswith(")") else (word, "", "")
         yield stem
         if ending:
-            yield stem + ending
+            yield stem + ending.removesuffix(")")
 
 
 def _compiled(file: _File) -> Lexicon:

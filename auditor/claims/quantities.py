@@ -213,7 +213,7 @@ def _range_joint(found: Found, i: int, op: str, lexicon: Lexicon) -> int | None:
     if i >= len(found):
         return None
     text = found[i].text
-    if text == "-" or text in lexicon.to:
+    if text == "-" or text in lexicon.to or (text == "~" and found[i].tight):
         return i + 1
     if op == _BETWEEN and _is(found, i, Sense.AND, lexicon):
         return i + 1
@@ -324,7 +324,7 @@ def _bare(found: Found, i: int, number: _Number, lexicon: Lexicon) -> tuple[Quan
     """A number without a unit: a time where its unit stands before it or ends its list."""
     if i and found[i - 1].text in lexicon.seconds:
         return _times(found, number, lexicon)
-    return _list_of_times(found, number, lexicon) or _count(number)
+    return _list_of_times(found, i, number, lexicon) or _count(number)
 
 
 def _count(number: _Number) -> tuple[Quantity, int] | None:
@@ -332,8 +332,12 @@ def _count(number: _Number) -> tuple[Quantity, int] | None:
     return (Nothing(), number.end) if number.op and number.high > 0 else None
 
 
-def _list_of_times(found: Found, number: _Number, lexicon: Lexicon) -> tuple[Quantity, int] | None:
+def _list_of_times(
+    found: Found, i: int, number: _Number, lexicon: Lexicon
+) -> tuple[Quantity, int] | None:
     """ "5, 10 and 15 s"."""
+    if i > 1 and found[i - 2].number is not None and found[i - 1].text == ",":
+        return None
     spans = [Span(number.low, number.high)]
     end = number.end
     while len(spans) < _MOST_TIMES and (at := _past_joint(found, end, lexicon)) > end:

@@ -35,7 +35,11 @@ def read_claims(text: str, language: str = "en") -> tuple[Claim, ...]:
     Raises:
         RulebookRefused: there is no lexicon for the language, or it is not whole.
     """
-    lexicon = load_lexicon(language)
+    return read_with(load_lexicon(language), text)
+
+
+def read_with(lexicon: Lexicon, text: str) -> tuple[Claim, ...]:
+    """The claims that a rationale makes, read by a lexicon of one's own."""
     found: list[Mention] = []
     before: Sequence[Mention] = ()
     asked = False
