@@ -31,7 +31,7 @@ from auditor.evidence.base import (
     Signals,
     moving_mean,
 )
-from auditor.evidence.quality import movement_probability
+from auditor.evidence.movement import movement_probability
 from auditor.vocabulary import Role
 
 SHAPE_HZ = 15.0

@@ -19,7 +19,8 @@ from auditor.evidence.base import (
     logistic,
     measures_of,
 )
-from auditor.evidence.quality import MOVEMENT_HIDES_S, movement_probability
+from auditor.evidence.movement import movement_probability
+from auditor.evidence.quality import MOVEMENT_HIDES_S
 from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import EEG_ROLES, EPOCH_S, Phenomenon
 
