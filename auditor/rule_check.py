@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
@@ -35,12 +35,20 @@ class RuleCheck:
             that follows is left out where there is none.
         conditions: all its conditions, each once; a verdict says whether what the rule asks
             for is so, also where it asks that something does not hold.
+        failed: for each outcome its stage, and the conditions by which it does not hold.
     """
 
     rule: Rule
     verdict: Verdict
     stages: tuple[tuple[Stage, Verdict], ...]
     conditions: tuple[ConditionFinding, ...]
+    failed: tuple[tuple[Stage | None, tuple[ConditionFinding, ...]], ...]
+
+    def failed_for(self, stage: Stage) -> tuple[ConditionFinding, ...]:
+        """By which conditions it does not lead to a stage, or holds at all if it never does."""
+        ours = [parts for each, parts in self.failed if each is stage]
+        parts = ours or [parts for _, parts in self.failed]
+        return tuple(dict.fromkeys(finding for each in parts for finding in each))
 
     def leads_to(self, stage: Stage) -> Verdict:
         """Whether it leads to this stage."""
@@ -59,6 +67,20 @@ class RuleCheck:
 
     def finding(self, cited: bool) -> RuleFinding:
         return RuleFinding(self.rule.id, cited, self.verdict, self.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A condition in one epoch: its verdict, all findings in it, and those it fails by."""
+
+    verdict: Verdict
+    findings: Sequence[ConditionFinding]
+    failed: Sequence[ConditionFinding]
+
+
+def _single(finding: ConditionFinding) -> _Tried:
+    failed = [finding] if finding.verdict is Verdict.CONTRADICTED else []
+    return _Tried(finding.verdict, [finding], failed)
 
 
 class RuleChecker:
@@ -90,18 +112,18 @@ class RuleChecker:
 
     def _check(self, rule_id: str, index: int) -> RuleCheck:
         rule = self._rules[rule_id]
-        verdicts: list[Verdict] = []
-        findings: list[ConditionFinding] = []
-        for outcome in rule.outcomes:
-            verdict, parts = self._evaluate(outcome.holds_when, index)
-            verdicts.append(verdict)
-            findings += parts
-        stages = (outcome.stage or self._following(index) for outcome in rule.outcomes)
+        stages = [outcome.stage or self._following(index) for outcome in rule.outcomes]
+        tried = [self._evaluate(outcome.holds_when, index) for outcome in rule.outcomes]
         return RuleCheck(
             rule,
-            kleene.disjunction(verdicts),
-            tuple((s, v) for s, v in zip(stages, verdicts, strict=True) if s is not None),
-            tuple(dict.fromkeys(findings)),
+            kleene.disjunction(each.verdict for each in tried),
+            tuple((s, each.verdict) for s, each in zip(stages, tried, strict=True) if s),
+            tuple(dict.fromkeys(finding for each in tried for finding in each.findings)),
+            tuple(
+                (s, tuple(each.failed))
+                for s, each in zip(stages, tried, strict=True)
+                if each.failed
+            ),
         )
 
     def _following(self, index: int) -> Stage | None:
@@ -109,20 +131,27 @@ class RuleChecker:
         following = stages[index + 1] if index + 1 < len(stages) else Stage.UNSCORED
         return None if following is Stage.UNSCORED else following
 
-    def _evaluate(self, condition: Condition, index: int) -> tuple[Verdict, list[ConditionFinding]]:
+    def _evaluate(self, condition: Condition, index: int) -> _Tried:
         if isinstance(condition, Leaf):
             observed = tuple(self.night.observe(each, index) for each in condition.references)
-            finding = self._leaf(condition, observed)
-            return finding.verdict, [finding]
+            return _single(self._leaf(condition, observed))
         if isinstance(condition, RuleHolds):
-            finding = self._holds(condition, index)
-            return finding.verdict, [finding]
+            return _single(self._holds(condition, index))
         if isinstance(condition, Not):
-            verdict, findings = self._evaluate(condition.part, index)
-            return kleene.negation(verdict), [_denied(finding) for finding in findings]
+            part = self._evaluate(condition.part, index)
+            denied = [_denied(each) for each in part.findings]
+            verdict = kleene.negation(part.verdict)
+            failed = [each for each in denied if each.verdict is Verdict.CONTRADICTED]
+            return _Tried(verdict, denied, failed if verdict is Verdict.CONTRADICTED else [])
         parts = [self._evaluate(part, index) for part in condition.parts]
-        verdict = kleene.at_least(condition.n, [each for each, _ in parts])
-        return verdict, [finding for _, findings in parts for finding in findings]
+        verdict = kleene.at_least(condition.n, [part.verdict for part in parts])
+        return _Tried(
+            verdict,
+            [finding for part in parts for finding in part.findings],
+            [finding for part in parts for finding in part.failed]
+            if verdict is Verdict.CONTRADICTED
+            else [],
+        )
 
     def _rule_holds(self, condition: RuleHolds, index: int) -> ConditionFinding:
         run = condition.in_run_of
