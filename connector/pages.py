@@ -17,9 +17,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from auditor.vocabulary import EPOCH_S
+from auditor.vocabulary import EPOCH_S, FlagCode
 from connector.documents import Json, write_json, write_text
 from connector.store import State, StoredStudy
+from connector.wording import claimed
 
 STYLESHEET = files("templates") / "pages" / "page.css"
 
@@ -185,13 +186,11 @@ class _Check:
     """Something that was said of an epoch and did not hold.
 
     Attributes:
-        said: the claim in words, or the rule.
-        quoted: whether ``said`` is the model's own wording.
+        said: the claim, quoted and as it was read, or the rule.
         found: what was measured, as a sentence.
     """
 
     said: str
-    quoted: bool
     found: str
 
 
@@ -219,9 +218,20 @@ def _flagged(audit: Json) -> Iterator[_Flagged]:
             stage=epoch["stage"],
             permitted=", ".join(epoch["permitted_stages"]) or "–",
             severity=_worst(epoch),
-            flags=tuple(epoch["flags"]),
+            flags=tuple(_reasons(epoch)),
             checks=(*_contradicted_claims(epoch), *_unmet_rules(epoch)),
         )
+
+
+def _reasons(epoch: Json) -> Iterator[Json]:
+    """Why it is flagged; what became of each claim stands beside it and is not told twice."""
+    told = False
+    for flag in epoch["flags"]:
+        if flag["code"] != FlagCode.CLAIM_CONTRADICTED:
+            yield flag
+        elif not told:
+            told = True
+            yield flag | {"message": "the signal contradicts what is claimed"}
 
 
 def _worst(epoch: Json) -> str:
@@ -232,24 +242,24 @@ def _worst(epoch: Json) -> str:
 def _contradicted_claims(epoch: Json) -> Iterator[_Check]:
     for claim in epoch["claims"]:
         if claim["verdict"] == "contradicted":
-            implied = f"{_plain(claim['phenomenon'])} {claim['polarity']}, as the stage implies"
-            yield _Check(
-                said=claim["text"] or implied,
-                quoted=claim["text"] is not None,
-                found=claim["reason"],
-            )
+            yield _Check(claimed(claim), claim["reason"])
 
 
 def _unmet_rules(epoch: Json) -> Iterator[_Check]:
     for rule in epoch["rules"]:
         if rule["cited"] and rule["verdict"] == "contradicted":
             failed = [c for c in rule["conditions"] if c["verdict"] == "contradicted"]
-            found = "; ".join(
-                f"{_plain(c['id'])}: measured {_quantity(c['measured'], c['unit'])}, "
-                f"threshold {_quantity(c['threshold'], c['unit'])}"
-                for c in failed
-            )
-            yield _Check(said=f"rule {rule['id']}", quoted=False, found=found)
+            yield _Check(f"rule {rule['id']}", "; ".join(map(_unmet, failed)))
+
+
+def _unmet(condition: Json) -> str:
+    name = _plain(condition["id"])
+    if name.startswith("not "):
+        return f"{name.removeprefix('not ')} holds"
+    return (
+        f"{name}: measured {_quantity(condition['measured'], condition['unit'])}, "
+        f"threshold {_quantity(condition['threshold'], condition['unit'])}"
+    )
 
 
 def _quantity(value: Any, unit: str) -> str:

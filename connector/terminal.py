@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from auditor.vocabulary import FlagCode
 from connector.documents import Json
 from connector.scored import FOREIGN_STAGER
+from connector.wording import claimed
 from staging.stager import Progress
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def hypnogram_lines(document: Json) -> list[str]:
     marks = "".join("▲" if any(e["flags"] for e in column) else " " for column in columns)
     lines.append("     └" + "─" * len(columns))
     if marks.strip():
-        lines.append(" flag  " + marks.rstrip())
+        lines.append(" flag " + marks.rstrip())
     lines.append("      " + _clock(document["recording"]["start"], len(epochs), len(columns)))
     return lines
 
@@ -95,17 +96,10 @@ def flag_lines(document: Json, most: int = _SHOWN_FLAGS) -> Iterator[str]:
                 yield f"    {flag['severity']:>8}  {flag['message']}"
         for claim in epoch["claims"]:
             if claim["verdict"] == "contradicted":
-                yield f"     claimed  {_quote(claim)}"
+                yield f"     claimed  {claimed(claim)}"
                 yield f"    measured  {claim['reason']}"
     if len(flagged) > most:
         yield f"  … and {len(flagged) - most} more"
-
-
-def _quote(claim: Json) -> str:
-    if claim["text"] is not None:
-        return f"“{claim['text']}” ({claim['polarity']})"
-    name = claim["phenomenon"].replace("_", " ")
-    return f"{name} {claim['polarity']}, as the stage implies"
 
 
 def _time_of(document: Json, epoch: int) -> str:
@@ -134,6 +128,7 @@ def summary(document: Json) -> str:
         f"Flagged for review: {totals['flagged']} of {totals['epochs']} epochs "
         f"({totals['flagged_fraction']:.1%})",
         *flag_lines(document),
+        *(f"  of the whole night: {finding}" for finding in totals["night_findings"]),
     ]
     lines += ["", "Channels", *_channel_lines(recording)]
     remarks = [*totals["not_assessable"], *recording["notes"], *totals["notes"]]

@@ -122,7 +122,9 @@ def test_a_report_shows_figures_and_the_flagged_epochs_in_review_order(
     assert "22:53:30" in page  # epoch 12 of a recording that starts at 22:47:30
     assert "a sleep spindle &lt;at&gt; 14 s &amp; more" in page
     assert SPINDLE not in page
+    assert "more” (present)" in page
     assert "No sleep spindle is there: the likeliest candidate has probability 0.03." in page
+    assert "the signal contradicts what is claimed" in page
     assert "slow wave share: measured 0.12, threshold 0.2" in page
     assert "slow wave activity present, as the stage implies" in page
     assert "no channel is labelled O1, O2 or Oz" in page

@@ -56,8 +56,14 @@ FLAG = {"code": "stage-not-permitted", "severity": "high", "message": "no rule l
 DOUBT = {"code": "claim-contradicted", "severity": "medium", "message": "a spindle is claimed"}
 SPINDLE = {
     "phenomenon": "sleep_spindle",
-    "polarity": "present",
+    "polarity": "absent",
     "text": "spindle",
+    "channels": ["F4-M1"],
+    "spans_s": [[7.2, 8.0], [12.0, 12.0]],
+    "frequency_hz": [12.0, None],
+    "duration_s": None,
+    "amplitude_uv": None,
+    "extent": {"op": ">", "fraction": 0.5},
     "verdict": "contradicted",
     "reason": "no sleep spindle was found",
 }
@@ -68,7 +74,7 @@ def test_a_hypnogram_has_a_row_a_stage_and_marks_what_is_flagged() -> None:
     assert lines[0] == "  W  │█"
     assert lines[1] == "  R  │  █"
     assert lines[3] == "  N2 │ █"
-    assert lines[6] == " flag   ▲"
+    assert lines[6] == " flag  ▲", "beneath the epoch's own column"
     assert lines[7].split() == ["22:30", "22:31"]
 
 
@@ -85,7 +91,8 @@ def test_a_flagged_epoch_tells_claim_and_measurement_once() -> None:
     flagged["epochs"][0]["epoch"] = 3
     told = "\n".join(flag_lines(flagged))
     assert "epoch 3 (22:31:30), scored N2; the signal permits N1" in told
-    assert "claimed  “spindle” (present)" in told
+    said = "absent, more than 50% of the epoch, in F4-M1, at 7.2–8, 12 s, at least 12 Hz"
+    assert f"claimed  “spindle” ({said})" in told
     assert told.count("no sleep spindle was found") == 1
     assert "a spindle is claimed" not in told
 
