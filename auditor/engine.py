@@ -14,6 +14,7 @@ from auditor.night import Night, phenomena_of
 from auditor.perception import Perception
 from auditor.rule_check import RuleCheck, RuleChecker, leading_to
 from auditor.rulebook import Rulebook
+from auditor.templating import find_templating
 from auditor.triage import Signs, Triage, confidence, is_transition
 from auditor.vocabulary import (
     Audit,
@@ -46,11 +47,13 @@ def audit(
     Epochs beyond the recording's end are not audited, which a note says.
     """
     auditor = _Auditor(hypnogram, evidence, rulebook, second_opinion)
+    epochs = tuple(auditor.epochs())
     return Audit(
         stager=hypnogram.stager,
         rulebook=rulebook.identity,
-        epochs=tuple(auditor.epochs()),
+        epochs=epochs,
         not_assessable=tuple(auditor.study_notes()),
+        night_findings=tuple(auditor.night_findings(epochs)),
         notes=(*hypnogram.notes, *auditor.notes()),
     )
 
@@ -86,6 +89,16 @@ class _Auditor:
         beyond = len(self._stages) - self._n
         if beyond:
             yield f"{beyond} scored epochs lie beyond the recording's end and were not audited"
+
+    def night_findings(self, epochs: Sequence[EpochAudit]) -> Iterator[str]:
+        """What is wrong with the words of the whole night."""
+        claims = {epoch.index: [each.claim for each in epoch.claims] for epoch in epochs}
+        rationales = {
+            scored.index: scored.rationale.text
+            for scored in self._hypnogram.epochs[: self._n]
+            if scored.rationale is not None and scored.rationale.text
+        }
+        return find_templating(rationales, claims, self._rulebook.claims.templating)
 
     # ── one epoch ─────────────────────────────────────────────────────────────────────────
 

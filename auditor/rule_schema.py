@@ -345,10 +345,19 @@ class PhenomenonDocument(Document):
     band_hz: tuple[float, float] | None = Field(default=None, description="by its definition")
 
 
+class TemplatingDocument(Document):
+    """From when on a night's rationales repeat themselves more than sleep does."""
+
+    least_epochs: Parameter
+    share: Parameter
+
+
 class ClaimsDocument(Document):
     """``rules/claims.yaml``."""
 
+    templating: TemplatingDocument
     tolerances: Tolerances
+    denial_wrong_from: Parameter = Field(description="probability of the event that is denied")
     several_times: SeveralTimes
     electrodes: dict[Role, list[str]] = Field(description="what labels of each region begin with")
     phenomena: dict[Phenomenon, PhenomenonDocument]

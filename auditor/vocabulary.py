@@ -615,6 +615,7 @@ class Audit:
         rulebook: by which rules it was audited.
         epochs: one for each scored epoch.
         not_assessable: what the whole recording cannot show, as sentences.
+        night_findings: what is wrong with the scoring as a whole, as sentences.
         notes: how recording and scoring were read.
     """
 
@@ -622,6 +623,7 @@ class Audit:
     rulebook: RulebookIdentity
     epochs: tuple[EpochAudit, ...]
     not_assessable: tuple[str, ...] = ()
+    night_findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

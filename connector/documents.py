@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -119,6 +120,7 @@ def audit_json(audit: Audit, evidence: Evidence, figures: Json) -> Json:
             "claims": dict(Counter(c.verdict.value for e in audit.epochs for c in e.claims)),
             "review_order": [epoch.index for epoch in flagged],
             "not_assessable": list(audit.not_assessable),
+            "night_findings": list(audit.night_findings),
             "notes": list(audit.notes),
             "sleep": figures,
             "statement": "AI-generated; not reviewed or signed by a physician",
@@ -237,12 +239,17 @@ def write_text(text: str, path: Path) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
+    # Where a link leads is written to, and the link stays.
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(target.name + ".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.exists(target) and not target.is_file():
+            target.write_text(text, encoding="utf-8")  # a device or a pipe, never to be replaced
+            return
         try:
             partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
+            partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:

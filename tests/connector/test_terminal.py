@@ -37,6 +37,7 @@ def document(*epochs: dict[str, Any], start: str | None = "2026-01-01T22:30:00")
             "flagged_fraction": len(flagged) / len(epochs),
             "review_order": flagged,
             "not_assessable": ["N3 cannot be checked"],
+            "night_findings": ["the same words again and again"],
             "notes": [],
             "statement": "AI-generated; not reviewed or signed by a physician",
             "sleep": {
@@ -102,6 +103,7 @@ def test_a_summary_says_that_it_is_unsigned_and_what_cannot_be_checked() -> None
     assert "AI-generated; not reviewed or signed by a physician." in told
     assert "N3 cannot be checked" in told
     assert "no frontal EEG" in told
+    assert "of the whole night: the same words again and again" in told
     assert "total sleep time –" in told
 
 
