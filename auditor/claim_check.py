@@ -205,7 +205,7 @@ class ClaimChecker:
             return _Answer(Verdict.SUPPORTED, "none", "none", f"no {how.say} was found")
         clearest = max(found, key=lambda event: event.probability)
         at = spoken_time(clearest, epoch)
-        if self._search.surely(clearest):
+        if clearest.probability >= self._conventions.denial_wrong_from.value:
             return _Answer(Verdict.CONTRADICTED, at, "none", f"there is a {how.say} at {at}")
         return _doubtful(clearest, epoch, how, "none")
 
