@@ -41,6 +41,7 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar
 import httpx
 import stamina
 from pydantic import BaseModel, ValidationError
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from auditor.errors import ServerFailed, UsageError
 from connector.binary_json import NotABinary, decode_binary
@@ -64,6 +65,7 @@ _LONGEST_WAIT_S = 60.0
 _PIECE_BYTES = 1 << 20
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
+log = logging.getLogger("somnoaudit")
 # At INFO httpx logs every URL, and a search's URL may name a patient.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
@@ -539,6 +541,18 @@ class FhirClient:
             for match in self.search(resource_type, criteria):
                 return match
         raise BadAnswer(self.server, request, "does not say what it stored")
+
+
+def _tell_of_retry(details: RetryDetails) -> None:
+    """One plain line; of an error of ours, that names no patient."""
+    error = details.caused_by
+    if isinstance(error, FhirError):
+        again = f"trying again in {details.wait_for:.1f} s"
+        log.warning("FHIR server %s: %s: %s; %s", error.server, error.request, error.problem, again)
+
+
+# stamina's own hook logs the name of an event, which tells an operator nothing.
+set_on_retry_hooks([_tell_of_retry])
 
 
 def _retrying(action: Callable[[], _T], *, repeatable: bool) -> _T:

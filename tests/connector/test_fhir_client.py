@@ -381,6 +381,20 @@ def test_a_read_is_repeated(scripted_server: StartServer, fault: Answer) -> None
 
 
 @pytest.mark.usefixtures("no_backoff")
+def test_a_repetition_is_told_and_names_no_patient(
+    scripted_server: StartServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = scripted_server()
+    server.answers(Answer(503), FOUND)
+    with FhirClient(server.base_url) as client:
+        client.read("Patient", "mrn-4711")
+    (told,) = caplog.messages
+    assert "GET Patient: " in told
+    assert "trying again in 0.0 s" in told
+    assert "mrn-4711" not in told
+
+
+@pytest.mark.usefixtures("no_backoff")
 def test_what_was_refused_is_not_asked_again(scripted_server: StartServer) -> None:
     server = scripted_server()
     server.answers(Answer(403))
