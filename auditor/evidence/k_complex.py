@@ -34,6 +34,7 @@ from auditor.evidence.base import (
     rms_beside,
 )
 from auditor.evidence.lobes import Lobes, of_the_eyes
+from auditor.evidence.movement import in_muscle
 from auditor.evidence.slow_wave_activity import SMALLEST_UV
 from auditor.vocabulary import EEG_ROLES, EPOCH_S, Event, Phenomenon, Role
 
@@ -121,7 +122,7 @@ class Waves:
         nearby_uv: the third largest swing near it: large in a train, small beside one wave.
         slow_share: share of the half minute around it that slow waves fill.
         muscle_uv: root mean square of fast activity around it.
-        of_the_eyes: how much it looks like an eye movement, in log-odds.
+        no_wave: how much it looks like an eye movement, or a movement of the body, in log-odds.
     """
 
     values: Floats
@@ -132,7 +133,7 @@ class Waves:
     nearby_uv: Doubles
     slow_share: Doubles
     muscle_uv: Doubles
-    of_the_eyes: Doubles
+    no_wave: Doubles
 
     @classmethod
     def of(cls, signal: Signal, signals: Signals, moved: Iterable[Event]) -> Waves:
@@ -154,7 +155,8 @@ class Waves:
             _neighbours(swing, at),
             _slow_share(lobes, swing, at),
             np.sqrt(around.mean(signal.spectrum.power(*_MUSCLE_HZ))),
-            of_the_eyes(lobes, signals)[at],
+            of_the_eyes(lobes, signals)[at]
+            + in_muscle(signal, lobes.start_s[:-1][at], lobes.end_s[1:][at]),
         )
 
     def candidates(self, polarity: int, prior: float = 0.0) -> Candidates:
@@ -172,7 +174,7 @@ class Waves:
         found = Candidates(
             shape.first / WORKING_RATE_HZ,
             shape.past / WORKING_RATE_HZ,
-            logistic(score - self.of_the_eyes[kept] + prior),
+            logistic(score - self.no_wave[kept] + prior),
             np.full(len(kept), np.nan),
             self.amplitude_uv[kept],
         )

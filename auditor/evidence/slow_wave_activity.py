@@ -36,6 +36,7 @@ from auditor.evidence.base import (
 )
 from auditor.evidence.lobes import FASTEST_HZ as SHOWN_UP_TO_HZ
 from auditor.evidence.lobes import Lobes, of_the_eyes
+from auditor.evidence.movement import in_muscle
 from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import EPOCH_S, Event, Measure, Phenomenon, Role
 
@@ -100,12 +101,13 @@ class Swings:
 
     @classmethod
     def of(cls, signal: Signal, signals: Signals) -> Swings:
-        """All swings of one channel; those that the eyes made have no probability."""
+        """All swings of one channel; those that eyes or movement made have none."""
         lobes = Lobes.of(signal)
         start_s, end_s = lobes.start_s[:-1], lobes.end_s[1:]
         amplitude_uv = lobes.swing_uv()
         smaller_uv = np.minimum(*np.abs((lobes.height_uv[:-1], lobes.height_uv[1:])))
-        score = _score(amplitude_uv, smaller_uv, end_s - start_s) - of_the_eyes(lobes, signals)
+        score = _score(amplitude_uv, smaller_uv, end_s - start_s)
+        score -= of_the_eyes(lobes, signals) + in_muscle(signal, start_s, end_s)
         return cls(start_s, end_s, amplitude_uv, logistic(score), len(signal.samples))
 
     def outside(self, moved: Iterable[Event]) -> Swings:
