@@ -180,11 +180,12 @@ class _ChinReading:
         return None if of_another else end
 
     def _or_absent(self, i: int) -> bool:
-        """Whether "or absent" stands around here, after a level."""
+        """Whether "or absent", "to absent" stands around here, after a level."""
         row = self._row
         if row[i].has(Sense.ABSENT):
-            return row[i - 1].has(Sense.OR)
-        return row[i].has(Sense.OR) and i + 1 < len(row) and row[i + 1].has(Sense.ABSENT)
+            return row[i - 1].has(Sense.OR, Sense.PREPOSITION)
+        joint = row[i].has(Sense.OR, Sense.PREPOSITION)
+        return joint and i + 1 < len(row) and row[i + 1].has(Sense.ABSENT)
 
     def _joins_levels(self, i: int) -> bool:
         """Whether "or", "to" or a hyphen between two levels stands here."""

@@ -64,7 +64,7 @@ def _parts(row: Sequence[Mark]) -> Iterator[tuple[list[Mark], Link]]:
             part.append(replace(mark, senses={Sense.IS: True}))
         elif mark.sign is Sign.COLON:
             yield part, link
-            part = _carried(part, following)
+            part = _carried(part, row[i + 1 :])
             link = Link.EXPLAINS
         elif mark.sign is Sign.DASH:
             part.append(replace(mark, sign=Sign.COMMA))
@@ -105,12 +105,12 @@ def _crosses_out(part: Sequence[Mark], following: Mark | None) -> bool:
     return ends and bool(part) and (part[-1].term is not None or part[-1].sign is Sign.COLON)
 
 
-def _carried(part: Sequence[Mark], following: Mark | None) -> list[Mark]:
+def _carried(part: Sequence[Mark], rest: Sequence[Mark]) -> list[Mark]:
     """What stays in force after a colon: "C4-M1: …", "absent: …", "no features of N2: …"."""
     if any(m.term for m in part):
         return []
     channels = [m for m in part if m.channel or any(inner.channel for inner in m.aside)]
-    if following is not None and following.has(*OPERATORS):
+    if rest and (rest[0].has(*OPERATORS) or any(m.has(*VERBS) for m in rest)):
         return channels
     denial = [m for m in part if m.has(Sense.NO, Sense.LACK, Sense.ABSENT, Sense.WITHOUT)]
     if part and part[-1].has(Sense.PRESENT, Sense.SHOWS, Sense.OCCURS):

@@ -75,6 +75,7 @@ class Sense(StrEnum):
     AS_ELSEWHERE = "as_elsewhere"
     EXCEPT = "except"
     JUST = "just"
+    ACCOMPANIED = "accompanied"
     RELATES = "relates"
     UNRELATED = "unrelated"
     BREAK = "break"

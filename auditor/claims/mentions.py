@@ -28,6 +28,7 @@ class Mention:
         term: what they name.
         at: index of the mark in its clause.
         reading: what is said of it.
+        is_one_of_two: "or" joins it to another, so that it need not be there itself.
         by_predicate: that is told by what is said of it, not by what stands before it.
         quantities, channels: given to it.
     """
@@ -36,6 +37,7 @@ class Mention:
     term: Term
     at: int
     reading: Reading
+    is_one_of_two: bool = False
     by_predicate: bool = False
     quantities: list[Quantity] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)

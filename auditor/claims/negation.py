@@ -11,17 +11,18 @@ from auditor.claims.mentions import Reading
 from auditor.claims.operators import unrelated
 from auditor.claims.scope import Reach, Scope
 from auditor.claims.state import State
+from auditor.vocabulary import Phenomenon
 
-_SKIPPED = (Sense.ADVERB, Sense.FILLER, Sense.IS, Sense.MODAL, Sense.JUST)
+_SKIPPED = (Sense.ADVERB, Sense.FILLER, Sense.IS, Sense.MODAL)
 _IN_NOUN_PHRASE = (Sense.ARTICLE, Sense.CLEAR, Sense.TRANSPARENT, Sense.HEDGE)
 
 
 def not_(state: State, i: int) -> int:
+    if state.has(i + 1, Sense.JUST):
+        return i + 2
     at = i + 1 if i else _inverted_verb(state) or i + 1
     qualified = False
     while state.has(at, *_SKIPPED):
-        if state.has(at, Sense.JUST):
-            return at + 1
         qualified = qualified or state.has(at, Sense.ADVERB)
         at += 1
     state.list_open = False
@@ -128,6 +129,13 @@ def _suggests(state: State, at: int) -> int:
     return at + 1
 
 
+def _accompanied(state: State, at: int) -> int:
+    """ "Not accompanied by REMs" denies them; of an arousal it says only that it is elsewhere."""
+    term = next((m.term for m in state.row[at:] if m.term), None)
+    arousal = term is not None and term.phenomenon is Phenomenon.AROUSAL
+    return unrelated(state, at) if arousal else _shows(state, at)
+
+
 def _fades(state: State, at: int) -> int:
     state.verb()
     return at + 1
@@ -146,6 +154,7 @@ _AFTER_NOT: tuple[tuple[tuple[Sense, ...], _Reader], ...] = (
     ((Sense.MEETS,), _meets),
     ((Sense.LASTS,), _lasts),
     ((Sense.ABSENT, Sense.LACK, Sense.WITHOUT, Sense.NO), _absent),
+    ((Sense.ACCOMPANIED,), _accompanied),
     ((Sense.RELATES, Sense.UNRELATED), unrelated),
     ((Sense.FADES,), _fades),
     ((Sense.NEEDS, Sense.NEEDED), _needs),

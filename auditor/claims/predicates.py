@@ -66,7 +66,7 @@ def needed(state: State, i: int) -> int:
     if state.in_relative:
         return i + 1
     if _after_verb(state, i):
-        state.set(state.subject, Reading.UNCERTAIN)
+        _make_general(state)
     elif not state.mentions:
         state.definition = True
     return i + 1
@@ -81,9 +81,16 @@ def defines(state: State, i: int) -> int | None:
     if not state.subject or state.in_relative:
         return None
     state.list_open = False
-    if not any(m.has(Sense.ARTICLE) for m in state.row[: state.subject[0].at]):
-        state.set(state.subject, Reading.UNCERTAIN)
+    of_stage = state.has(i + 1, Sense.STAGE) or state.has(i + 2, Sense.STAGE)
+    pointed_at = any(m.has(Sense.ARTICLE) for m in state.row[: state.subject[0].at])
+    if of_stage and not pointed_at and not state.has(i + 1, Sense.ANAPHOR):
+        _make_general(state)
     return i + 1
+
+
+def _make_general(state: State) -> None:
+    """What was asserted is asserted of a stage, not of this epoch."""
+    state.set([m for m in state.subject if m.reading is Reading.PRESENT], Reading.UNCERTAIN)
 
 
 def fades(state: State, i: int) -> int | None:

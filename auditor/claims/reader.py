@@ -81,7 +81,7 @@ def _goes_on(clause: Clause, found: Sequence[Mention]) -> bool:
 def _refers_back(clause: Clause) -> bool:
     """Whether the clause speaks of what stands before it ("these", "none is seen")."""
     for mark in clause.marks:
-        if mark.has(Sense.ANAPHOR, Sense.NEITHER, Sense.NO):
+        if mark.has(Sense.ANAPHOR, Sense.NEITHER, Sense.NO, Sense.ECHO):
             return True
         if not mark.has(Sense.FILLER, Sense.ADVERB, Sense.PREPOSITION, Sense.AND):
             return False

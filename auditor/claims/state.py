@@ -85,6 +85,9 @@ class State:
         mention = Mention(mark, term, i, self._reading(i, term))
         if self.list_open and self.joint:
             self.subject.append(mention)
+            if any(m.has(Sense.OR) for m in self.joint):
+                for either in self.subject[-2:]:
+                    either.is_one_of_two = True
         else:
             self.subject = [mention]
         self.list_open, self.joint = True, []
@@ -100,9 +103,6 @@ class State:
             return Reading.UNREAD
         if reading in {Reading.PRESENT, Reading.ABSENT} and (self.hypothetical or self.modal):
             return Reading.UNCERTAIN
-        if reading is Reading.PRESENT and self.scope is None and self._is_one_of_two():
-            self.set(self.subject[-1:], Reading.UNREAD)
-            return Reading.UNREAD
         if reading is Reading.PRESENT and term.likened:
             return Reading.UNCERTAIN
         return reading
@@ -115,10 +115,6 @@ class State:
         if reading is Reading.PRESENT is not self.scope.effect:
             self.scope = None
         return reading
-
-    def _is_one_of_two(self) -> bool:
-        """Whether "or" joins the mention to one that is asserted."""
-        return self.list_open and bool(self.subject) and any(m.has(Sense.OR) for m in self.joint)
 
     def join(self, i: int, mark: Mark) -> None:
         """A comma, a slash or a conjunction."""

@@ -74,6 +74,8 @@ def read_clause(clause: Clause, before: Sequence[Mention]) -> State:
     _say_of_those_before(state)
     if any(m.has(Sense.ELSEWHERE) for m in clause.marks):
         state.set(state.mentions, Reading.UNREAD)
+    either = [m for m in state.mentions if m.is_one_of_two and m.reading is Reading.PRESENT]
+    state.set(either, Reading.UNREAD)
     return state
 
 
