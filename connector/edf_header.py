@@ -23,6 +23,7 @@ from typing import TypeAlias
 
 from auditor.errors import RecordingRefused
 from auditor.vocabulary import Annotation
+from connector.plain_text import plain_label
 
 FIXED_BYTES = 256
 """The part of the header before the signals; each signal adds as much."""
@@ -151,9 +152,10 @@ def decoded(text: bytes) -> str:
     """Text of a file whose writer should have kept to ASCII, but often did not."""
     text = text.strip(PADDING)
     try:
-        return text.decode("utf-8")
+        said = text.decode("utf-8")
     except UnicodeDecodeError:
-        return text.decode("latin-1")
+        said = text.decode("cp1252", errors="replace")  # latin-1 and more
+    return plain_label(said).strip()
 
 
 def read_header(path: Path) -> Header:
@@ -320,6 +322,8 @@ def _integer(path: Path, field: str, text: bytes) -> int:
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+# What is left out is no date of a recording, and leaves no room to add the recording's length.
+_YEARS = range(1000, 9000)
 _EDF_PLUS_DATE = re.compile(rb"Startdate (\d\d)-([A-Z]{3})-(\d{4})", re.IGNORECASE)
 _TRIPLE = re.compile(rb"(\d\d)\D(\d\d)\D(\d\d)")
 
@@ -329,6 +333,8 @@ def _start(fixed: bytes) -> datetime | None:
     if date is None or time is None:
         return None
     hour, minute, second = (int(part) for part in time.groups())
+    if date[0] not in _YEARS:
+        return None
     try:
         return datetime(*date, hour, minute, second)
     except ValueError:

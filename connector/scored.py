@@ -6,21 +6,33 @@ Read in any of their forms, and put behind the stager's protocol like every othe
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from auditor.errors import RecordingRefused, ScoringRefused, UsageError
 from auditor.vocabulary import Hypnogram, Montage, Rationale, ScoredEpoch, Stage, StagerIdentity
+from connector.plain_text import plain_label, plain_prose
 from staging.stager import Progress
 
 _M = TypeVar("_M", bound=BaseModel)
 
 PROBABILITY_TOLERANCE = 0.02
 """How far stage probabilities may be from summing to 1: they are often rounded to 2 digits."""
+
+LONGEST_FILE_BYTES = 1 << 28
+"""A week of 30-s epochs with 10 kB said of each; what is longer is no scoring."""
 
 _REMEDY = "give JSON Lines or an array of {epoch, sleep_stage}, or an EDF+ hypnogram"
 
@@ -32,6 +44,10 @@ def _as_list(value: object) -> object:
     return value
 
 
+_Label = Annotated[str, AfterValidator(plain_label)]
+_Prose = Annotated[str, AfterValidator(plain_prose)]
+
+
 class _Row(BaseModel):
     """One epoch of a scoring file."""
 
@@ -39,10 +55,10 @@ class _Row(BaseModel):
 
     epoch: Annotated[int, Field(ge=0, strict=True)]
     sleep_stage: Stage
-    reasoning_text: str | None = None
-    applicable_rules: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
+    reasoning_text: _Prose | None = None
+    applicable_rules: Annotated[tuple[_Label, ...], BeforeValidator(_as_list)] = ()
     probabilities: dict[Stage, Annotated[float, Field(ge=0, le=1)]] | None = None
-    unreadable_reply: str | None = None
+    unreadable_reply: _Prose | None = None
 
 
 class _Stages(BaseModel):
@@ -53,9 +69,9 @@ class _Stages(BaseModel):
 
 
 class _StagerRow(BaseModel):
-    name: str
-    version: str
-    weights_sha256: str | None = None
+    name: _Label
+    version: _Label
+    weights_sha256: _Label | None = None
 
 
 class _AuditRow(BaseModel):
@@ -101,14 +117,18 @@ def read_scoring(path: Path) -> Scoring:
         ScoringRefused: the file cannot be read as a scoring; says where and why.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start in (b"0       ", b"\xffBIOSEMI"):
+                return _read_edf_hypnogram(path)
+            content = start + file.read(LONGEST_FILE_BYTES)
     except IsADirectoryError:
         raise ScoringRefused(path, "is a folder, not a scoring file", _REMEDY) from None
     except OSError as error:
         problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"
         raise ScoringRefused(path, problem, "check the name and the permissions") from None
-    if content.startswith((b"0       ", b"\xffBIOSEMI")):
-        return _read_edf_hypnogram(path)
+    if len(content) > LONGEST_FILE_BYTES:
+        raise ScoringRefused(path, f"is longer than {LONGEST_FILE_BYTES >> 20} MiB", _REMEDY)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -120,7 +140,7 @@ def read_scoring(path: Path) -> Scoring:
 
 def _parse_scoring(path: Path, text: str) -> Scoring:
     try:
-        document = json.loads(text)
+        document = _json(path, text)
     except ValueError:
         return _of_rows(path, list(_json_lines(path, text)))
     if isinstance(document, list):
@@ -142,11 +162,19 @@ def _parse_scoring(path: Path, text: str) -> Scoring:
     raise ScoringRefused(path, f"holds a JSON {type(document).__name__}", _REMEDY)
 
 
+def _json(path: Path, text: str) -> object:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ScoringRefused(path, "holds JSON nested too deeply", _REMEDY) from None
+
+
 def _json_lines(path: Path, text: str) -> Iterable[tuple[str, object]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines(), which also splits at U+2028 and others that may stand within a JSON string.
+    for number, line in enumerate(re.split(r"\r\n|[\r\n]", text), start=1):
         if line.strip():
             try:
-                yield f"line {number}", json.loads(line)
+                yield f"line {number}", _json(path, line)
             except ValueError as error:
                 reason = error.msg if isinstance(error, json.JSONDecodeError) else "not a value"
                 raise ScoringRefused(
@@ -204,7 +232,9 @@ def _validated(path: Path, where: str, model: type[_M], content: object) -> _M:
         return model.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ", ".join([where, *(str(part) for part in first["loc"])]).strip(", ")
+        # Pydantic puts a wrong key itself there, which may be anything, a name too.
+        location = first["loc"][:-2] if first["loc"][-1:] == ("[key]",) else first["loc"]
+        place = ", ".join([where, *(str(part) for part in location)]).strip(", ")
         problem = f"{place}: {first['msg']}" if place else first["msg"]
         raise ScoringRefused(path, problem, "see the README's scoring file") from None
 

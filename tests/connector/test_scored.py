@@ -84,7 +84,11 @@ def test_reads_an_audit_document_with_its_stager(tmp_path: Path) -> None:
         ('{"epoch_seconds": 30, "stages": ["X"]}', "stages"),
         ('{"epochs": [{"epoch": 0}]}', "stager"),
         ("[[1, 2]]", "entry 0"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"epoch": 0, "sleep_stage": "W", "x": ' + "[" * 50_000, "nested too deeply"),
+        ('{"epoch": 0, "sleep_stage": "W"}\n' + "[" * 100_000, "nested too deeply"),
     ],
+    ids=lambda value: value[:40],
 )
 def test_refuses_with_the_place_and_the_reason(tmp_path: Path, text: str, problem: str) -> None:
     path = write(tmp_path, text)
@@ -103,6 +107,36 @@ def test_refuses_what_is_no_readable_file(tmp_path: Path) -> None:
     latin.write_bytes(b'[{"epoch": 0, "sleep_stage": "W", "reasoning_text": "\xb5V"}]')
     with pytest.raises(ScoringRefused, match="UTF-8"):
         read_scoring(latin)
+
+
+def test_a_wrong_key_is_not_quoted_for_it_may_be_a_name(tmp_path: Path) -> None:
+    row = {"epoch": 0, "sleep_stage": "W", "probabilities": {"Erika Musterfrau": 1.0}}
+    with pytest.raises(ScoringRefused, match="line 1, probabilities: ") as refusal:
+        read_scoring(write(tmp_path, json.dumps(row)))
+    assert "Erika" not in str(refusal.value)
+
+
+def test_refuses_what_never_ends() -> None:
+    with pytest.raises(ScoringRefused, match="is longer than"):
+        read_scoring(Path("/dev/zero"))
+
+
+def test_control_characters_become_spaces_and_places_stay(tmp_path: Path) -> None:
+    row = {
+        "epoch": 0,
+        "sleep_stage": "N2",
+        "reasoning_text": "A\x1b[31m spindle\x9b,\nand\ud800 more.",
+        "applicable_rules": ["N2.1\x07\n"],
+    }
+    (scored,) = read_scoring(write(tmp_path, json.dumps(row))).epochs
+    assert scored.rationale == Rationale("A [31m spindle ,\nand  more.", ("N2.1  ",))
+
+
+def test_lines_end_where_json_says_and_not_within_its_strings(tmp_path: Path) -> None:
+    rows = [{"epoch": n, "sleep_stage": "W", "reasoning_text": "a\u2028b"} for n in (0, 1)]
+    for line_end in ("\n", "\r\n", "\r"):
+        text = line_end.join(json.dumps(row, ensure_ascii=False) for row in rows)
+        assert len(read_scoring(write(tmp_path, text)).epochs) == 2
 
 
 @given(st.text(max_size=200))
