@@ -55,6 +55,9 @@ PLAUSIBLE_RANGE_UV = (10.0, 1e9)
 """From lowest to highest value that a channel can hold: less cannot show an EEG, and more than
 1000 V is no electrode. Outside it the header's unit is wrong, as in volts given for µV."""
 
+USELESS_RANGE_UV = 1e15
+"""Whatever unit was meant, no channel spans this, and numbers much larger overflow in sums."""
+
 
 def read_recording(path: Path) -> Recording:
     """The recording in a file, its samples still unread.
@@ -119,7 +122,12 @@ class _Stretch:
 
 def _stretches(header: Header, timekeeping: Timekeeping) -> tuple[_Stretch, ...]:
     if not header.discontinuous:
-        return (_Stretch(0.0, header.record_s, 0, header.n_records),)
+        whole = _Stretch(0.0, header.record_s, 0, header.n_records)
+        if whole.end_s > LONGEST_RECORDING_S:
+            raise RecordingRefused(
+                header.path, f"goes on for {whole.end_s / 86400:.3g} days", "export a night alone"
+            )
+        return (whole,)
     origin_s = _origin_s(timekeeping)
     found: list[_Stretch] = []
     for record, onset_s in enumerate(timekeeping.record_onsets_s or (None,)):
@@ -197,11 +205,12 @@ def _usable_signals(header: Header) -> tuple[dict[int, str], list[str]]:
         per_unit = microvolts_per(signal.unit)
         if per_unit is None:
             foreign.append(label)
-        elif not signal.is_scaled or not signal.samples_per_record:
+            continue
+        range_uv = abs(signal.physical_max - signal.physical_min) * per_unit
+        if not (signal.is_scaled and signal.samples_per_record and range_uv < USELESS_RANGE_UV):
             unscaled.append(label)
         else:
             usable[signal.index] = label
-            range_uv = abs(signal.physical_max - signal.physical_min) * per_unit
             if _NO_UNIT.fullmatch(decoded(signal.unit)):
                 unitless.append(label)
             elif not PLAUSIBLE_RANGE_UV[0] <= range_uv <= PLAUSIBLE_RANGE_UV[1]:
@@ -214,7 +223,7 @@ def _usable_signals(header: Header) -> tuple[dict[int, str], list[str]]:
         )
     sentences = {
         "left out, as their unit is not a voltage": foreign,
-        "left out, as the header gives them no range or no samples": unscaled,
+        "left out, as the header gives them no usable range or no samples": unscaled,
         "taken as µV, as the header states no unit": unitless,
         "cannot hold what an electrode measures; their unit is probably wrong": implausible,
     }
@@ -346,7 +355,7 @@ def _pyedflib_reads(header: Header) -> bool:
     try:
         with _EDFLIB, _open(header.path) as reader:
             return bool(reader.getNSamples().tolist() == expected)
-    except OSError:
+    except (OSError, UnicodeEncodeError):  # the latter where the file's name is not UTF-8
         return False
 
 

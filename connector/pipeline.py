@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.engine import audit as audit_scoring
+from auditor.errors import RecordingRefused
 from auditor.evidence import measure
 from auditor.rulebook import load_rulebook
 from auditor.vocabulary import Audit, Evidence, Hypnogram, Montage
@@ -54,9 +55,12 @@ def read_montage(path: Path, progress: Progress, names: ChannelNames | None = No
     """A recording with its channels in their roles.
 
     Raises:
-        RecordingRefused: the recording cannot be read.
+        RecordingRefused: the recording cannot be read, or is shorter than an epoch.
     """
     progress("read", 0.0)
-    montage = choose_montage(read_recording(path), names or ChannelNames())
+    recording = read_recording(path)
+    if not recording.n_epochs:
+        raise RecordingRefused(path, "is shorter than an epoch", "give a recording of 30 s or more")
+    montage = choose_montage(recording, names or ChannelNames())
     progress("read", 1.0)
     return montage
