@@ -85,9 +85,9 @@ def evaluate(predicted: Path, reference: Path) -> Json:
         ScoringRefused: a file cannot be read, or the reference scores no epoch.
         UsageError: one is a folder and the other is not.
     """
-    if predicted.is_dir() != reference.is_dir():
+    if _is_folder(predicted) != _is_folder(reference):
         raise UsageError("give two scoring files or two folders, not one of each")
-    if not predicted.is_dir():
+    if not _is_folder(predicted):
         return agreement(_pairs(predicted, reference))
     predictions, references = _by_stem(predicted), _by_stem(reference)
     absent = sorted(references.keys() - predictions.keys())
@@ -99,6 +99,13 @@ def evaluate(predicted: Path, reference: Path) -> Json:
     return {**together, "recordings": {stem: agreement(p) for stem, p in pairs.items()}}
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False  # reading it as a file will say why
+
+
 def _pairs(predicted: Path, reference: Path) -> list[StagePair]:
     pairs = pair(read_scoring(predicted).stages, read_scoring(reference).stages)
     if not pairs:
@@ -108,7 +115,11 @@ def _pairs(predicted: Path, reference: Path) -> list[StagePair]:
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     """The folder's files by name up to the first dot ("a.stages.json" and "a.edf" match)."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+    except OSError as error:
+        problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"
+        raise ScoringRefused(folder, problem, "check the permissions") from None
     by_stem: dict[str, Path] = {}
     for path in files:
         stem = path.name.split(".", 1)[0]

@@ -4,9 +4,13 @@ that ``--help`` answers at once.
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.errors import InputRefused, SomnoauditError, UsageError
+from connector.plain_text import one_line, plain_prose
 
 if TYPE_CHECKING:
     from connector.pipeline import AuditedStudy
@@ -31,6 +36,8 @@ app = typer.Typer(
         "refused, 4 the EHR or another server failed, 1 a defect of somnoaudit."
     ),
 )
+
+_LONGEST_TEXT_BYTES = 1 << 24
 
 RecordingPath = Annotated[Path, typer.Argument(metavar="RECORDING", help="An EDF or BDF file.")]
 JsonPath = Annotated[
@@ -173,16 +180,12 @@ def evidence(
     if json_path is not None:
         _write(document, json_path)
     else:
-        print(evidence_summary(document))
+        _say(evidence_summary(document))
     if plot is not None:
         from connector.plots import draw_epochs
 
-        with progress_on_stderr() as progress:
-            try:
-                draw_epochs(montage, found, drawn, plot, progress)
-            except OSError as error:
-                problem = (error.strerror or "unknown reason").lower()
-                raise UsageError(f"--plot {plot}: cannot be written to ({problem})") from None
+        with progress_on_stderr() as progress, _writing_to(f"--plot {plot}"):
+            draw_epochs(montage, found, drawn, plot, progress)
 
 
 @app.command()
@@ -202,7 +205,7 @@ def claims(
     if json_path is not None:
         _write(document, json_path)
     else:
-        print(claims_summary(document))
+        _say(claims_summary(document))
 
 
 @app.command()
@@ -228,13 +231,13 @@ def rules(
         return
     rulebook = load_rulebook()
     if rule_id is None:
-        print(rulebook_table(rulebook))
+        _say(rulebook_table(rulebook))
         return
     rule = next((r for r in rulebook.rules if r.id.casefold() == rule_id.casefold()), None)
     if rule is None:
         known = ", ".join(r.id for r in rulebook.rules)
         raise UsageError(f"there is no rule {rule_id!r}; the rulebook has: {known}")
-    print(rule_explanation(rule))
+    _say(rule_explanation(rule))
 
 
 @app.command()
@@ -252,7 +255,7 @@ def evaluate(
     if json_path is not None:
         _write(document, json_path)
     else:
-        print(agreement_summary(document))
+        _say(agreement_summary(document))
 
 
 @app.command()
@@ -289,7 +292,7 @@ def reaudit(
     if json_path is not None:
         _write(again.reaudit_json(studies, rulebook.identity), json_path)
     else:
-        print(again.reaudit_summary(studies, rulebook.identity, store.address))
+        _say(again.reaudit_summary(studies, rulebook.identity, store.address))
 
 
 def _channel_names(path: Path | None) -> ChannelNames | None:
@@ -301,8 +304,12 @@ def _channel_names(path: Path | None) -> ChannelNames | None:
 def _text(file: Path | None) -> str:
     name = str(file) if file else "standard input"
     try:
-        content = file.read_bytes() if file else sys.stdin.buffer.read()
-        return content.decode("utf-8-sig")
+        with file.open("rb") if file else nullcontext(sys.stdin.buffer) as source:
+            content = source.read(_LONGEST_TEXT_BYTES + 1)
+        if len(content) > _LONGEST_TEXT_BYTES:
+            problem = f"is longer than {_LONGEST_TEXT_BYTES >> 20} MiB"
+            raise InputRefused(name, problem, "give one rationale")
+        return plain_prose(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InputRefused(name, "is not UTF-8 text", "give a text file") from None
     except OSError as error:
@@ -313,23 +320,34 @@ def _text(file: Path | None) -> str:
 def _check_outputs(json_path: str | None, report: Path | None = None) -> None:
     """Refuses an unwritable output before minutes are spent on what would go there."""
     if json_path is not None and json_path != "-":
-        parent = Path(json_path).absolute().parent
-        if not parent.is_dir() or Path(json_path).is_dir():
-            raise UsageError(f"--json {json_path}: give a file in a folder that exists")
-        if not os.access(parent, os.W_OK):
-            raise UsageError(f"--json {json_path}: the folder cannot be written to")
-    if report is not None and report.exists() and not report.is_dir():
-        raise UsageError(f"--report {report}: give a folder, not a file")
+        with _writing_to(f"--json {json_path}"):
+            parent = Path(json_path).absolute().parent
+            if not parent.is_dir() or Path(json_path).is_dir():
+                raise UsageError(f"--json {json_path}: give a file in a folder that exists")
+            if not os.access(parent, os.W_OK):
+                raise UsageError(f"--json {json_path}: the folder cannot be written to")
+    if report is not None:
+        with _writing_to(f"--report {report}"):
+            if report.exists() and not report.is_dir():
+                raise UsageError(f"--report {report}: give a folder, not a file")
+
+
+@contextmanager
+def _writing_to(place: str) -> Iterator[None]:
+    """Says what the operating system has against a place, such as ``--json FILE``."""
+    try:
+        yield
+    except OSError as error:
+        problem = (error.strerror or "unknown reason").lower()
+        raise UsageError(f"{place}: cannot be written to ({problem})") from None
 
 
 def _write_book(folder: Path) -> None:
     from connector.rulebook_book import write_book
 
-    try:
-        print(write_book(folder))
-    except OSError as error:
-        problem = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"--html {folder}: cannot be written to ({problem})") from None
+    with _writing_to(f"--html {folder}"):
+        written = write_book(folder)
+    _say(written)
 
 
 def _check_plot(plot: Path | None, epochs: str | None) -> None:
@@ -338,20 +356,40 @@ def _check_plot(plot: Path | None, epochs: str | None) -> None:
         if epochs is not None:
             raise UsageError("--epochs says which epochs to draw: give --plot DIR too")
         return
-    there = next(path for path in (plot, *plot.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise UsageError(f"--plot {plot}: give a folder, not a file")
-    if not os.access(there, os.W_OK):
-        raise UsageError(f"--plot {plot}: the folder cannot be written to")
+    with _writing_to(f"--plot {plot}"):
+        there = next(path for path in (plot, *plot.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise UsageError(f"--plot {plot}: give a folder, not a file")
+        if not os.access(there, os.W_OK):
+            raise UsageError(f"--plot {plot}: the folder cannot be written to")
 
 
 def _write(document: object, json_path: str) -> None:
     from connector.documents import write_json
 
     if json_path == "-":
-        print(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1))
+        # ASCII alone arrives as it is, whatever the encoding of standard output.
+        _say(json.dumps(document, allow_nan=False, indent=1))
     else:
         write_json(document, Path(json_path))
+
+
+def _say(text: object) -> None:
+    """Prints.
+
+    Raises:
+        UsageError: standard output takes no more.
+        SystemExit: whoever read it has left, which is told as by a shell: 128 and the signal.
+    """
+    with _writing_to("standard output"):
+        try:
+            print(text, flush=True)
+        except OSError as error:
+            # Python would try to write the rest when it ends, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise SystemExit(128 + signal.SIGPIPE) from None
+            raise
 
 
 def _show(study: AuditedStudy, json_path: str | None, report: Path | None) -> None:
@@ -366,13 +404,15 @@ def _show(study: AuditedStudy, json_path: str | None, report: Path | None) -> No
     if json_path is not None:
         _write(document, json_path)
     else:
-        print(summary(document))
+        _say(summary(document))
 
 
 def main() -> None:
     """Runs the command; every error that somnoaudit raises on purpose ends in one line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # None where the user closed it
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except SomnoauditError as error:
-        print(f"somnoaudit: {error}", file=sys.stderr)
+        print(f"somnoaudit: {one_line(str(error))}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None

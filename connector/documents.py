@@ -244,7 +244,7 @@ def write_text(text: str, path: Path) -> None:
     partial = target.with_name(target.name + ".partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.exists(target) and not target.is_file():
+        if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8")  # a device or a pipe, never to be replaced
             return
         try:

@@ -1,6 +1,7 @@
 """The command line as a user meets it: exit codes, one line for what is refused, no traces."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -89,6 +90,55 @@ def test_a_broken_recording_is_refused_in_one_line(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("command", ["score", "evidence", "audit"])
+def test_a_recording_without_an_epoch_is_refused(command: str, tmp_path: Path, run: Run) -> None:
+    recording, scoring = tmp_path / "study.edf", tmp_path / "scoring.json"
+    scoring.write_text('{"epoch_seconds": 30, "stages": ["W"]}')
+    recording.write_bytes(header(29, 1) + signal_header(b"C4-M1", b"uV") + bytes(29 * 200))
+    extra = ["--scoring", scoring] if command == "audit" else []
+    code, out, err = run(command, recording, *extra)
+    assert (code, out) == (3, "")
+    assert "shorter than an epoch" in err
+
+
+def test_a_name_cannot_break_the_line_or_command_the_terminal(tmp_path: Path, run: Run) -> None:
+    code, _, err = run("evidence", tmp_path / "a\nb\x1b[31m.edf")
+    assert code == 3
+    assert r"a\nb\x1b[31m.edf: there is no such file" in err
+    assert "\x1b" not in err
+
+
+def test_json_is_written_through_a_link_and_into_a_device(tmp_path: Path, run: Run) -> None:
+    scoring, file, link = tmp_path / "s.json", tmp_path / "out.json", tmp_path / "link.json"
+    scoring.write_text('{"epoch_seconds": 30, "stages": ["W"]}')
+    link.symlink_to(file)
+    device = tmp_path / "device"
+    device.symlink_to("/dev/null")
+    for target in (link, device):
+        code, _, err = run("evaluate", scoring, scoring, "--json", target)
+        assert (code, err) == (0, "")
+        assert target.is_symlink()
+    assert json.loads(file.read_text())["accuracy"] == 1.0
+    assert Path("/dev/null").is_char_device()
+
+
+def test_output_that_cannot_be_encoded_or_written_is_no_defect() -> None:
+    command = [sys.executable, "-c", "from connector.cli import main; main()", "claims"]
+    text = "A sleep spindle, 睡眠, at\x1b[31m 12 s in C4-M1.".encode()
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    said = subprocess.run(command, input=text, env=ascii_only, capture_output=True, check=True)
+    assert b"sleep spindle" in said.stdout
+    as_json = [*command, "--json", "-"]
+    said = subprocess.run(as_json, input=text, env=ascii_only, capture_output=True, check=True)
+    assert json.loads(said.stdout)[0]["phenomenon"] == "sleep_spindle"
+    with Path("/dev/full").open("wb") as full:
+        failed = subprocess.run(command, input=text, stdout=full, stderr=subprocess.PIPE)
+    assert failed.returncode == 2
+    assert failed.stderr == (
+        b"somnoaudit: standard output: cannot be written to (no space left on device)\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -96,6 +146,9 @@ def test_a_broken_recording_is_refused_in_one_line(
         (["score", "x.edf", "--model", "weights"], "takes no --model"),
         (["rules", "N9.9"], "there is no rule 'N9.9'"),
         (["evidence", "x.edf", "--json", "/no/such/folder/out.json"], "a folder that exists"),
+        (["evidence", "x.edf", "--json", f"/{'x' * 5000}/out.json"], "file name too long"),
+        (["evidence", "x.edf", "--plot", "x" * 5000], "file name too long"),
+        (["score", "x.edf", "--report", "x" * 5000], "file name too long"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(arguments: list[str], complaint: str, run: Run) -> None:
@@ -121,6 +174,12 @@ def test_claims_of_a_missing_file_is_refused(tmp_path: Path, run: Run) -> None:
     code, out, err = run("claims", tmp_path / "absent.txt")
     assert (code, out) == (3, "")
     assert "absent.txt: cannot be read (no such file or directory)" in err
+
+
+def test_claims_does_not_read_what_never_ends(run: Run) -> None:
+    code, out, err = run("claims", "/dev/zero")
+    assert (code, out) == (3, "")
+    assert "/dev/zero: is longer than" in err
 
 
 def test_evaluate_prints_a_table_or_json(tmp_path: Path, run: Run) -> None:
