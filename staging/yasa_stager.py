@@ -7,6 +7,7 @@ the chin where there are any; it gives probabilities and no rationale.
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
 from dataclasses import dataclass
 from fractions import Fraction
@@ -148,6 +149,7 @@ def _predict(kinds: list[str], samples_uv: Samples) -> list[dict[Stage, float]]:
     raw = mne.io.RawArray(samples_uv * 1e-6, info, verbose="error")
     # A flat epoch divides by its own zero variance. YASA's weights hold a label encoder of an
     # older scikit-learn, which is a list of five names and means the same in every version.
+    logging.getLogger("yasa").setLevel(logging.ERROR)  # a short recording is one of our notes
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         staging = SleepStaging(
