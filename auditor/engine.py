@@ -191,7 +191,8 @@ class _Auditor:
         for kind, why in self._lacking.items():
             by_reason.setdefault(why, []).append(kind)
         for why, kinds in by_reason.items():
-            said = ", ".join(self._rulebook.claims.phenomena[kind].say for kind in kinds)
+            spoken = [self._rulebook.claims.phenomena[kind] for kind in kinds]
+            said = ", ".join(each.all or each.say for each in spoken)
             rules = self._rules_on(kinds)
             checked = f", so that {', '.join(rules)} cannot be checked" if rules else ""
             yield f"{why}: {said} cannot be assessed{checked}"

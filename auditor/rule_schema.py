@@ -337,6 +337,7 @@ class PhenomenonDocument(Document):
     """How claims of one phenomenon are checked: by its events, by an amount, or by a level."""
 
     say: str = Field(description="what a physician calls one of it")
+    all: str = Field(default="", description="what a physician calls all of it, if not the same")
     seen_in: list[Role] = Field(description="regions that can show it")
     has_events: bool = Field(default=True, description="whether it is found at times at all")
     amount: Amount | None = None

@@ -136,3 +136,22 @@ Feature: Audit
       Then epoch 2 is flagged stage-not-permitted and claim-contradicted
       And epoch 3 is flagged sequence-broken
       And epoch 4 is not flagged
+
+  Rule: Fluent, and wrong
+
+    Example: A spindle that is not there, and a K complex that an arousal goes with
+      Given a night of W W W N1 N2 N2 N1 N1 N2
+      And wakefulness with alpha rhythm in epoch 1
+      And a sleep spindle at 8 s of epoch 4
+      And a sleep spindle at 8 s of epoch 5
+      And a K complex at 5 s of epoch 6
+      And an arousal at 6 s of epoch 6
+      And a scorer who calls epoch 6 N2 by rule N2.1
+      And who writes of epoch 6: "F4-M1 shows a K-complex at 0-10 s, maximal frontally. C4-M1 exhibits a sleep spindle at 20-22 s of 12-14 Hz. Slow wave activity is absent."
+      When the scoring is audited
+      Then the K complex claimed in epoch 6 is supported
+      And the sleep spindle claimed in epoch 6 is contradicted
+      And the slow wave activity claimed in epoch 6 is supported
+      And rule N2.1 in epoch 6 is contradicted
+      And the signal permits N1 in epoch 6
+      And epoch 6 is flagged claim-contradicted and rule-not-met and stage-not-permitted

@@ -12,9 +12,10 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from auditor.errors import RulebookRefused
+from auditor.rule_cases import read_cases, run_case
 from auditor.rule_schema import RuleDocument
 from auditor.rulebook import load_rulebook
-from auditor.vocabulary import Stage
+from auditor.vocabulary import Stage, Verdict
 
 FIFTEEN = [
     *("W.1", "W.2", "W.3"),
@@ -83,6 +84,18 @@ def test_a_profile_replaces_rules_and_has_a_hash_of_its_own() -> None:
     assert "gap" in [leaf.id for leaf in limited.leaves]
     assert [rule.id for rule in other.rules] == FIFTEEN
     assert default.identity.sha256 != other.identity.sha256
+
+
+def test_so_many_of_several_conditions(book: Path) -> None:
+    rewrite(book / "R/R.1.yaml", "holds_when:\n  all:", "holds_when:\n  at_least: 2\n  of:")
+    rulebook = load_rulebook(book)
+    definite = next(rule for rule in rulebook.rules if rule.id == "R.1")
+    verdicts = {
+        case.name: run_case(case, definite, rulebook).verdict for case in read_cases(definite)
+    }
+    assert verdicts["all_three_together"] is Verdict.SUPPORTED
+    assert verdicts["chin_tone_is_intermediate"] is Verdict.SUPPORTED
+    assert verdicts["no_chin_channel"] is Verdict.SUPPORTED
 
 
 # ── the hash ──────────────────────────────────────────────────────────────────────────────
