@@ -15,6 +15,7 @@ import numpy as np
 from auditor.evidence import eye_blinks, eyes
 from auditor.evidence.base import Candidates, Doubles, Earlier, Measured, Signals
 from auditor.evidence.eyes import Deflections, Eyes
+from auditor.evidence.movement import in_muscle
 from auditor.vocabulary import Phenomenon
 
 TYPICAL_UV = 50.0
@@ -25,7 +26,7 @@ SHARP = 0.5
 """A half cosine of 0.5 s, AASM's limit, has half its height in its steepest fifth of a second."""
 WIDE_S = 0.8
 """Wider at half its height is less likely one movement than two, or a slow one."""
-NARROW_S = 0.26
+NARROW_S = 0.2
 """Narrower is more likely a blink, or noise."""
 PURE = 0.97
 """Both eyes move alike; noise that happens to be out of phase does not."""
@@ -39,28 +40,30 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     both = eyes.both_eyes(signals)
     if both is None or all(obstacles):
         return Measured(obstacles)
-    found = _out_of_phase(both)
+    chin = earlier[Phenomenon.CHIN_TONE]
+    found = _out_of_phase(both, chin)
     if both.frontal is not None:
-        found = found.followed_by(_in_phase(both))
+        found = found.followed_by(_in_phase(both, chin))
     for other in (Phenomenon.READING_EYE_MOVEMENTS, Phenomenon.SLOW_EYE_MOVEMENTS):
         found = _outside(found, earlier[other])
     return Measured(obstacles, found.events(Phenomenon.RAPID_EYE_MOVEMENTS, both.label))
 
 
-def _out_of_phase(both: Eyes) -> Candidates:
+def _out_of_phase(both: Eyes, chin: Measured) -> Candidates:
     found = eyes.deflections(both)
-    return eyes.candidates(found, _probability(1.8 + _shape(found), eye_blinks.score(found)))
+    score = 1.8 + _shape(found) - _in_muscle(both, found)
+    return eyes.candidates(found, _probability(score, eye_blinks.score(found, chin)))
 
 
-def _in_phase(both: Eyes) -> Candidates:
+def _in_phase(both: Eyes, chin: Measured) -> Candidates:
     """Vertical movements, where both eye electrodes are on the same level.
 
     Told from EEG only by its being larger in the EEG, so nothing without frontal EEG.
     """
     found = eyes.deflections(both, in_phase=True)
     leaked = np.maximum(np.abs(found.frontal_gain) - FRONTAL_GAIN, 0.0)
-    score = 1.0 + _shape(found) - 14.0 * leaked
-    return eyes.candidates(found, _probability(score, eye_blinks.score_in_phase(found)))
+    score = 1.0 + _shape(found) - 14.0 * leaked - _in_muscle(both, found)
+    return eyes.candidates(found, _probability(score, eye_blinks.score_in_phase(found, chin)))
 
 
 def _outside(found: Candidates, other: Measured) -> Candidates:
@@ -72,11 +75,18 @@ def _outside(found: Candidates, other: Measured) -> Candidates:
     return replace(found, probability=probability)
 
 
+def _in_muscle(both: Eyes, found: Deflections) -> Doubles:
+    """How much a burst of muscle in both channels speaks against each."""
+    each = [in_muscle(eye, found.start_s, found.end_s) for eye in (both.left, both.right)]
+    against: Doubles = np.mean(each, axis=0)
+    return against
+
+
 def _shape(found: Deflections) -> Doubles:
     """Weights: logistic regression on simulated eye channels of many shapes, amplitudes and
     montages, rounded."""
     log_odds: Doubles = (
-        4.3 * np.log(np.clip(found.height_uv / TYPICAL_UV, 0.1, 1.2))
+        3.2 * np.log(np.clip(found.height_uv / TYPICAL_UV, 0.1, 1.2))
         - 8.0 * np.log(np.maximum(found.height_uv / LARGEST_UV, 1.0))
         - 7.5 * np.log(np.maximum(SHARP / found.sharpness, 1.0))
         - 6.0 * np.log(np.maximum(found.width_s / WIDE_S, 1.0))
