@@ -76,7 +76,7 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     # However large the shift: it is no arousal unless there was sleep before it.
     score = (
         np.minimum(shifted, 4.0)
-        - np.maximum(_wakefulness(signals, earlier, bands)[np.maximum(found.first - 1, 0)], 0.0)
+        - np.maximum(_wakefulness(earlier, bands)[np.maximum(found.first - 1, 0)], 0.0)
         - 6.0 * _interrupted(found)
         - 6.0 * found.mean(_present(earlier, Phenomenon.MAJOR_BODY_MOVEMENT, len(shift)))
     )
@@ -174,13 +174,15 @@ def _interrupted(found: Spans) -> Doubles:
 # ── sleep, wakefulness and the chin, from the evidence itself ─────────────────────────────
 
 
-def _wakefulness(signals: Signals, earlier: Earlier, bands: Bands) -> Doubles:
+def _wakefulness(earlier: Earlier, bands: Bands) -> Doubles:
     """Log-odds that the ten seconds before each moment were awake rather than asleep."""
     n = len(bands.fast)
     alpha = _share_before(_present(earlier, Phenomenon.ALPHA_RHYTHM, n))
     blinks = _share_before(_present(earlier, Phenomenon.EYE_BLINKS, n))
     fast = _mean_before(bands.fast) - np.percentile(bands.fast, 30)
-    tense = np.repeat(_chin_is(signals, earlier, Level.HIGH), round(EPOCH_S * RATE_HZ))
+    tense = np.repeat(
+        chin_tone.epochs_at(Level.HIGH, earlier[Phenomenon.CHIN_TONE]), round(EPOCH_S * RATE_HZ)
+    )
     tense = np.pad(tense, (0, max(n - len(tense), 0)), mode="edge")[:n]
     log_odds: Doubles = (
         -3.0
@@ -206,28 +208,13 @@ def _mean_before(values: Doubles) -> Doubles:
     return mean
 
 
-def _chin_is(signals: Signals, earlier: Earlier, level: Level) -> Mask:
-    """The epochs in which chin tone could be measured and is at this level."""
-    measured = earlier[Phenomenon.CHIN_TONE]
-    levels = measured.measures.get("chin_tone_level")
-    if levels is None:
-        return np.zeros(signals.n_epochs, dtype=np.bool_)
-    return np.array(
-        [
-            not reason and found.value == level.value
-            for reason, found in zip(measured.not_assessable, levels, strict=True)
-        ],
-        dtype=np.bool_,
-    )
-
-
 def _lacks_chin_rise(
     signals: Signals, earlier: Earlier, start_s: Doubles, end_s: Doubles, worth_it: Mask
 ) -> Doubles:
     """1 where tone is as low as in stage R and the chin does not tense with the shift."""
     lacks = np.zeros(len(start_s))
     channel = signals.raw(Role.CHIN)
-    low = _chin_is(signals, earlier, Level.LOW)
+    low = chin_tone.epochs_at(Level.LOW, earlier[Phenomenon.CHIN_TONE])
     if channel is None:
         return lacks
     for i in np.flatnonzero(worth_it):

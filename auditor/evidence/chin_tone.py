@@ -98,6 +98,14 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     )
 
 
+def epochs_at(level: Level, measured: Measured) -> Mask:
+    """The epochs in which chin tone could be measured and is at this level."""
+    at_level = np.zeros(len(measured.not_assessable), dtype=np.bool_)
+    for epoch, found in enumerate(measured.measures.get("chin_tone_level", ())):
+        at_level[epoch] = found.value == level.value and not measured.not_assessable[epoch]
+    return at_level
+
+
 def level_of(ratio: float) -> Level:
     """The level that a ratio to the night's floor stands for."""
     if ratio < LOW_BELOW:
