@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -27,7 +28,7 @@ class EhrSteps:
         client: of the EHR.
         store: where hypnograms and audits go.
         stager: who scores.
-        folder: for recordings; each study gets a folder in it.
+        folder: for recordings; each study has a folder in it until it is reported.
         clock: the time of reports.
         names: a hospital's own channel names.
     """
@@ -85,7 +86,10 @@ class EhrSteps:
         if audit is None:
             raise LookupError(f"study {study_id} is to be reported and was never audited")
         entries = _REPORT.validate_json(audit.report)
-        return write_report(self._client, entries)[REPORT]
+        report = write_report(self._client, entries)[REPORT]
+        # The EHR has the recording; a second copy of a patient's night is a risk without a use.
+        shutil.rmtree(self._folder / study_id, ignore_errors=True)
+        return report
 
 
 def _json(document: object) -> str:

@@ -105,6 +105,7 @@ def test_a_notified_study_ends_in_one_report(
         (later,) = find_studies(fhir, again.document)
         running.worker.wait(later.id, patience_s=60)
         assert len(_written(fhir, placed, "DiagnosticReport")) == 1
+    assert not list((tmp_path / "studies").iterdir()), "no recording outlives its report here"
     secret = tmp_path / "webhook-secret"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert len(secret.read_text()) >= 16
