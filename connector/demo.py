@@ -23,6 +23,7 @@ from connector.demo_ehr import DemoEhr
 from connector.documents import Json, scoring_rows, write_json
 from connector.edf import read_recording
 from connector.fhir import FhirClient, reference_to
+from connector.pages import write_report
 from connector.service import service, until_told_to_stop
 from connector.settings import load_settings
 from connector.store import State, StoredStudy
@@ -226,8 +227,12 @@ def run_demo(folder: Path, recording: Path | None, *, serve: bool, keep: bool) -
             print("\n".join(describe(result, study)))
             if result.study.state is State.FAILED:
                 raise ServerFailed(result.study.reason)
+            if keep and result.audit is not None:
+                write_report(result.audit, place)
+                print(f"To read without a server: {place / 'report.html'}")
             if serve:
-                print(f"Review page: {result.page_url}\nCtrl-C ends the demo.", flush=True)
+                print(f"Report in the EHR: {result.report_url}\nReview page: {result.page_url}")
+                print("Ctrl-C ends the demo.", flush=True)
                 until_told_to_stop()
         (place / FINISHED).touch()
 
@@ -290,8 +295,8 @@ def describe(result: DemoResult, study: DemoStudy) -> Iterator[str]:
     if result.audit is not None:
         yield summary(result.audit)
         yield from _found_again(result.audit, study.planted)
-    if result.report_url:
-        yield f"\nReport in the EHR: {result.report_url}"
+    if result.study.report:
+        yield f"\nThe EHR has the report as {result.study.report}."
 
 
 def _found_again(audit: Json, planted: Sequence[Planted]) -> Iterator[str]:

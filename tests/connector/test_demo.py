@@ -46,6 +46,8 @@ def test_killed_in_mid_study_and_started_again_it_reports_once(
     assert reached
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert re.search(r"DiagnosticReport/\S+", again.stdout)
+    assert "http://" not in again.stdout.split("The EHR has the report")[1], "no server is left"
+    assert "AI-generated" in (folder / "report.html").read_text()
     assert "Traceback" not in again.stderr
     with DemoEhr(folder / "ehr") as ehr:
         for resource_type in ("DiagnosticReport", "Task", "DocumentReference"):
