@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import signal as sp
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from auditor.evidence.base import (
     WORKING_RATE_HZ,
@@ -56,6 +56,7 @@ _FLAT = 0.05
 """Of a jump's height in that time: what is flatter is no longer the jump."""
 _LEAD = round(0.6 * WORKING_RATE_HZ)
 """Samples to each side of a jump at which its deflection is looked at."""
+_QUIET_S, _QUIET_WITHIN_S = 2.0, 10.0
 _NEIGHBOURHOOD_S = 30.0
 _WEIGHTIEST_UV = 150.0
 _DOUBT_UV = 100.0
@@ -99,6 +100,7 @@ class Deflections:
         frontal_gain: µV in the frontal EEG for each µV here, of the left eye's sign.
         frontal_correlation: of the frontal EEG with it, of the left eye's sign; 0 without one.
         sameness: how much the deflections of the half minute around it share its sign, -1 to 1.
+        noise_uv: mean jump of the quietest two seconds around it.
         moving: how likely movement and muscle artefact cover the eyes there, 0 to 1.
     """
 
@@ -114,6 +116,7 @@ class Deflections:
     frontal_gain: Doubles
     frontal_correlation: Doubles
     sameness: Doubles
+    noise_uv: Doubles
     moving: Doubles
 
     def __len__(self) -> int:
@@ -190,6 +193,7 @@ def deflections(eyes: Eyes, *, in_phase: bool = False) -> Deflections:
         gain * sign,
         correlation * sign,
         _sameness(at / WORKING_RATE_HZ, sign, size),
+        _noise(jump)[at].astype(np.float64),
         eyes.moving[np.minimum(at // WORKING_RATE_HZ, len(eyes.moving) - 1)],
     )
 
@@ -311,6 +315,15 @@ def _frontal(eyes: Eyes, window: Floats, at: Indices) -> tuple[Doubles, Doubles]
     gain = covariance / np.maximum(power, 1e-9)
     correlation = covariance / np.sqrt(np.maximum(power * np.square(frontal).sum(axis=1), 1e-9))
     return gain, correlation
+
+
+def _noise(jump: Floats) -> Floats:
+    """The mean jump of the quietest two seconds near each sample: a burst of movements leaves a
+    pause somewhere, noise does not."""
+    means = moving_mean(np.abs(jump), _QUIET_S)
+    width = round(2 * _QUIET_WITHIN_S * WORKING_RATE_HZ) + 1
+    quietest: Floats = minimum_filter1d(means, width)
+    return quietest
 
 
 def _sameness(peak_s: Doubles, sign: Doubles, size: Doubles) -> Doubles:

@@ -28,6 +28,8 @@ WIDE_S = 0.8
 """Wider at half its height is less likely one movement than two, or a slow one."""
 NARROW_S = 0.2
 """Narrower is more likely a blink, or noise."""
+OVER_NOISE = 6.0
+"""Of so many jumps of noise, one is this many times the mean."""
 PURE = 0.97
 """Both eyes move alike; noise that happens to be out of phase does not."""
 FRONTAL_GAIN = 0.4
@@ -92,6 +94,7 @@ def _shape(found: Deflections) -> Doubles:
         - 6.0 * np.log(np.maximum(found.width_s / WIDE_S, 1.0))
         - 5.0 * np.log(np.clip(NARROW_S / found.width_s, 1.0, 3.0))
         - 10.0 * np.maximum(PURE - found.purity, 0.0)
+        - 4.0 * np.log(np.maximum(OVER_NOISE * found.noise_uv / found.height_uv, 1.0))
         - 6.0 * found.moving
     )
     return log_odds
