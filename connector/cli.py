@@ -281,11 +281,14 @@ def reaudit(
     from connector.terminal import progress_on_stderr
 
     _check_outputs(json_path)
+    try:
+        day = since.astimezone() if since else None
+    except (ValueError, OverflowError):  # the clock of this machine begins later
+        raise UsageError(f"--since {since:%Y-%m-%d}: name a later day") from None
     rulebook = load_rulebook()
     store = Store.open(load_store_settings().store_url)
     try:
         with progress_on_stderr() as progress:
-            day = since.astimezone() if since else None
             studies = tuple(again.reaudit(store, rulebook, progress, day))
     finally:
         store.close()

@@ -128,6 +128,8 @@ class ChannelNames(BaseModel):
         return names
 
 
+_LONGEST_NAMES_BYTES = 1 << 18
+
 NO_OWN_NAMES = ChannelNames()
 
 
@@ -140,13 +142,20 @@ def load_channel_names(path: Path) -> ChannelNames:
     """
     expected = f"map any of {', '.join(Role)} to a list of labels"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_LONGEST_NAMES_BYTES + 1).decode("utf-8")
+        if len(text) > _LONGEST_NAMES_BYTES:
+            raise SettingsRefused(path, "is too long for a file of channel names", expected)
+        # Everything is text to this loader: labels such as 1:30, NO and 2001-99-99 are labels.
+        content = yaml.load(text, yaml.BaseLoader)  # noqa: S506 it makes nothing but text
         return ChannelNames.model_validate({} if content is None else content)
     except OSError as error:
         reason = (error.strerror or "no reason given").lower()
         raise SettingsRefused(path, f"cannot be read ({reason})", "check its name") from None
     except UnicodeDecodeError:
         raise SettingsRefused(path, "is not UTF-8 text", "save it as UTF-8") from None
+    except RecursionError:
+        raise SettingsRefused(path, "is nested too deeply", expected) from None
     except yaml.YAMLError as error:
         mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
         where = f" in line {mark.line + 1}" if mark else ""

@@ -149,6 +149,7 @@ def test_output_that_cannot_be_encoded_or_written_is_no_defect() -> None:
         (["evidence", "x.edf", "--json", f"/{'x' * 5000}/out.json"], "file name too long"),
         (["evidence", "x.edf", "--plot", "x" * 5000], "file name too long"),
         (["score", "x.edf", "--report", "x" * 5000], "file name too long"),
+        (["reaudit", "--since", "0001-01-01"], "name a later day"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(arguments: list[str], complaint: str, run: Run) -> None:

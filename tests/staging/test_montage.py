@@ -228,6 +228,8 @@ def test_own_names_are_read_from_yaml(tmp_path: Path) -> None:
     path = tmp_path / "channels.yaml"
     path.write_text("frontal: ['EEG 4', 'Fp4 - Réf']\nchin:\n  - Kinn\n", encoding="utf-8")
     assert load_channel_names(path) == ChannelNames(frontal=("EEG 4", "Fp4 - Réf"), chin=("Kinn",))
+    path.write_text("chin: [1, NO, 1:30, 2001-99-99, !!int '']", encoding="utf-8")
+    assert load_channel_names(path).chin == ("1", "NO", "1:30", "2001-99-99", "")
     path.write_text("", encoding="utf-8")
     assert load_channel_names(path) == ChannelNames()
 
@@ -237,7 +239,10 @@ def test_own_names_are_read_from_yaml(tmp_path: Path) -> None:
     [
         (b"frontl: [F4]", "frontl"),
         (b"frontal: F4", "frontal"),
-        (b"chin: [1, 2]", "chin, entry 0"),
+        (b"chin: [[1], 2]", "chin, entry 0"),
+        (b"chin:", "chin"),
+        (b"chin: " + b"[" * 5000, "nested too deeply"),
+        (b"#" * 300_000, "too long"),
         (b"- F4", "the file as a whole"),
         (b"frontal: [F4\nchin: x", "line 2"),
         (b"frontal: \xff\xfe", "UTF-8"),
@@ -254,6 +259,11 @@ def test_a_names_file_that_is_wrong_is_refused_with_key_and_expectation(
     assert message.startswith(str(path))
     assert named in message
     assert "\n" not in message
+
+
+def test_names_are_not_read_from_what_never_ends() -> None:
+    with pytest.raises(SettingsRefused, match="too long"):
+        load_channel_names(Path("/dev/zero"))
 
 
 def test_a_missing_names_file_is_refused(tmp_path: Path) -> None:
