@@ -172,13 +172,18 @@ def demo_folder(folder: Path, keep: bool) -> Iterator[Path]:
     """The folder, held by this demo alone; gone afterwards unless it is kept.
 
     Raises:
-        UsageError: another demo runs in it, or it holds something else.
+        UsageError: another demo runs in it, it holds something else, or it cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = folder / LOCK
-    if not lock.exists() and any(folder.iterdir()):
-        raise UsageError(f"--folder {folder}: holds something that is not a demo; name another")
-    with lock.open("w") as held:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not lock.exists() and any(folder.iterdir()):
+            raise UsageError(f"--folder {folder}: holds something that is not a demo; name another")
+        opened = lock.open("w")
+    except OSError as error:
+        problem = (error.strerror or "unknown reason").lower()
+        raise UsageError(f"--folder {folder}: cannot be used ({problem}); name another") from None
+    with opened as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -76,6 +76,12 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="name another"), demo_folder(tmp_path / "file/d", True):
+        pass
+
+
 def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
     with (
         demo_folder(tmp_path, keep=True),
