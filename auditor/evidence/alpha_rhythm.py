@@ -50,6 +50,9 @@ _CANDIDATE_SCORE = -1.5
 _SHORTEST_S, _USUAL_S, _LONG_S = 0.5, 1.6, 4.0
 """Some five waves make a train; the longer it is, the surer, up to four seconds. Sleep has
 bursts of a second at alpha's frequency that nobody calls alpha rhythm."""
+_LULL_S, _LONG_LULL_S = 1.0, 3.0
+"""Alpha waxes and wanes. A lull of a second is part of it to every reader, one of three seconds
+to some."""
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
@@ -64,12 +67,26 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
         found = trains(signal, _SEARCHED[role])
         events += found.events(Phenomenon.ALPHA_RHYTHM, signal.label)
         if role is Role.OCCIPITAL:
-            value, low, high = (
-                share_of_epochs(found.filling(at_least, len(signal.samples)), signals.n_epochs)
+            likely, sure, possible = (
+                found.filling(at_least, len(signal.samples))
                 for at_least in (0.5, limits.clearly_there, limits.clearly_not)
+            )
+            value, low, high = (
+                share_of_epochs(mask, signals.n_epochs)
+                for mask in (
+                    _over_lulls(likely, _LULL_S),
+                    _over_lulls(sure, _LULL_S),
+                    possible | _over_lulls(likely, _LONG_LULL_S),
+                )
             )
             measures["alpha_fraction"] = measures_of(value, low, high, "1", signal.label)
     return Measured(signals.obstacles(Role.OCCIPITAL, _ABOVE_HZ[1]), tuple(events), measures)
+
+
+def _over_lulls(alpha: Mask, longest_s: float) -> Mask:
+    """Alpha with its brief lulls."""
+    lulls = Spans.of_mask(~alpha)
+    return alpha | lulls.where(lulls.duration_s <= longest_s).mask(len(alpha))
 
 
 def trains(signal: Signal, prior: float = 0.0) -> Candidates:
