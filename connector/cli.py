@@ -330,9 +330,17 @@ def _check_outputs(json_path: str | None, report: Path | None = None) -> None:
             if not os.access(parent, os.W_OK):
                 raise UsageError(f"--json {json_path}: the folder cannot be written to")
     if report is not None:
-        with _writing_to(f"--report {report}"):
-            if report.exists() and not report.is_dir():
-                raise UsageError(f"--report {report}: give a folder, not a file")
+        _check_folder(f"--report {report}", report)
+
+
+def _check_folder(place: str, folder: Path) -> None:
+    """Refuses a folder that is none or that cannot be made or written to."""
+    with _writing_to(place):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise UsageError(f"{place}: give a folder, not a file")
+        if not os.access(there, os.W_OK):
+            raise UsageError(f"{place}: the folder cannot be written to")
 
 
 @contextmanager
@@ -359,12 +367,7 @@ def _check_plot(plot: Path | None, epochs: str | None) -> None:
         if epochs is not None:
             raise UsageError("--epochs says which epochs to draw: give --plot DIR too")
         return
-    with _writing_to(f"--plot {plot}"):
-        there = next(path for path in (plot, *plot.absolute().parents) if path.exists())
-        if not there.is_dir():
-            raise UsageError(f"--plot {plot}: give a folder, not a file")
-        if not os.access(there, os.W_OK):
-            raise UsageError(f"--plot {plot}: the folder cannot be written to")
+    _check_folder(f"--plot {plot}", plot)
 
 
 def _write(document: object, json_path: str) -> None:

@@ -146,6 +146,7 @@ def test_output_that_cannot_be_encoded_or_written_is_no_defect() -> None:
         (["score", "x.edf", "--model", "weights"], "takes no --model"),
         (["rules", "N9.9"], "there is no rule 'N9.9'"),
         (["evidence", "x.edf", "--json", "/no/such/folder/out.json"], "a folder that exists"),
+        (["score", "x.edf", "--report", "/dev/null/r"], "--report /dev/null/r"),
         (["evidence", "x.edf", "--json", f"/{'x' * 5000}/out.json"], "file name too long"),
         (["evidence", "x.edf", "--plot", "x" * 5000], "file name too long"),
         (["score", "x.edf", "--report", "x" * 5000], "file name too long"),
