@@ -48,7 +48,7 @@ class _ChinReading:
             elif mark.has(Sense.MUSCLE, Sense.TONE):
                 i = self._speak_of(i)
             else:
-                if self._closes(mark):
+                if self._closes(i):
                     self._settle()
                 self._read.append(mark)
                 i += 1
@@ -88,7 +88,11 @@ class _ChinReading:
         )
         self._toned = None if already else at
 
-    def _closes(self, mark: Mark) -> bool:
+    def _closes(self, i: int) -> bool:
+        """Whether the sentence turns away from the chin here."""
+        mark = self._row[i]
+        if mark.sign is Sign.SEMICOLON and i + 1 < len(self._row):
+            return not self._row[i + 1].has(Sense.ANAPHOR)
         return bool(
             mark.sign in {Sign.SEMICOLON, Sign.STOP}
             or mark.term

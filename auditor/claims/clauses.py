@@ -17,7 +17,8 @@ class Link(StrEnum):
 
     APART = "apart"  # a statement of its own
     SAME_SUBJECT = "same subject"  # it goes on about what the clause before speaks of
-    EXPLAINS = "explains"  # after a colon
+    EXPLAINS = "explains"  # after a colon, what stands before it
+    OTHERWISE = "otherwise"  # after a colon, what is no phenomenon ("REM sleep: no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ def _parts(row: Sequence[Mark]) -> Iterator[tuple[list[Mark], Link]]:
             part.append(replace(mark, senses={Sense.IS: True}))
         elif mark.sign is Sign.COLON:
             yield part, link
+            link = Link.EXPLAINS if any(m.term for m in part) else Link.OTHERWISE
             part = _carried(part, row[i + 1 :])
-            link = Link.EXPLAINS
         elif mark.sign is Sign.DASH:
             part.append(replace(mark, sign=Sign.COMMA))
         elif mark.has(Sense.BREAK) and _interjected(part, following):
@@ -175,6 +176,8 @@ def _starts_clause(current: Sequence[Piece], ahead: Sequence[Piece]) -> Link | N
     if piece.starts_with_verb:
         return Link.SAME_SUBJECT if has_verb else None
     if piece.verb is None:
+        if piece.names_its_subject and any(p.has_term for p in current):
+            return Link.APART
         closed = piece.has_term and piece.comma and current[-1].is_closed
         starts = has_verb and (closed or _lists_next_subject(ahead))
     else:
@@ -220,7 +223,7 @@ def _parts_from_list(current: Sequence[Piece], piece: Piece) -> bool:
     if piece.is_told_by_sign:
         return governed
     if not piece.conjunction:
-        return not whole
+        return True
     if not governed or piece.is_governed:
         return False
     if listed > 1:

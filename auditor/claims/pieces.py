@@ -108,6 +108,14 @@ class Piece:
         return bool(self.marks) and self.marks[0].has(*senses)
 
     @property
+    def names_its_subject(self) -> bool:
+        """Whether it tells, without a verb, what another signal shows ("…, EOG full of REMs")."""
+        first = self.marks[0] if self.marks else None
+        if first is None or not self.comma or not self.has_term:
+            return False
+        return first.channel is not None or first.has(Sense.SIGNAL, Sense.MUSCLE)
+
+    @property
     def has_other_subject(self) -> bool:
         """Whether its subject is a channel, the chin, or anything but a phenomenon."""
         for mark in self.marks:

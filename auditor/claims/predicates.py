@@ -119,6 +119,7 @@ def may(state: State, i: int) -> int:
     if state.in_relative:
         return i + 1
     state.modal = True
-    if state.has(i + 1, Sense.LASTS, Sense.MEETS):
+    following = state.mark(i + 1)
+    if following is not None and (following.is_word or following.has(Sense.LASTS, Sense.MEETS)):
         state.set(state.subject, Reading.UNCERTAIN)
     return i + 1

@@ -73,8 +73,8 @@ def _read_sentence(
 
 def _goes_on(clause: Clause, found: Sequence[Mention]) -> bool:
     """Whether the clause may speak of mentions before it, that it does not name again."""
-    if clause.link is Link.EXPLAINS:
-        return bool(found)
+    if clause.link in {Link.EXPLAINS, Link.OTHERWISE}:
+        return clause.link is Link.EXPLAINS
     return (bool(found) and clause.link is Link.SAME_SUBJECT) or _refers_back(clause)
 
 

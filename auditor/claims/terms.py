@@ -173,7 +173,7 @@ def _qualifies(row: Sequence[Mark], i: int) -> bool:
         row[at].sign is Sign.COMMA or row[at].has(Sense.PREPOSITION, Sense.ARTICLE)
     ):
         at += 1
-    return at > i and _is_kind(row, at)
+    return _is_kind(row, at)
 
 
 def _predicated(row: Sequence[Mark], i: int, result: list[Mark]) -> int:
@@ -189,7 +189,7 @@ def _predicated(row: Sequence[Mark], i: int, result: list[Mark]) -> int:
             if phenomenon not in seen:
                 mark = merged([mark], Term(phenomenon, _EYES))
             seen.add(phenomenon)
-        elif mark.has(Sense.IS):
+        elif mark.has(Sense.IS) or mark.sign is Sign.COLON:
             said = True
         elif not _leads_to_kind(row, i, said):
             break
