@@ -15,6 +15,7 @@ from auditor import kleene
 from auditor.claim_events import (
     EventSearch,
     Match,
+    one,
     spoken_range,
     spoken_span,
     spoken_time,
@@ -129,7 +130,7 @@ class ClaimChecker:
             (e.event for e in matches if e.fits and e.event and not self._surely(e)), None
         )
         if doubtful is None:
-            reason = f"a {how.say} was found at {len(sure)} of the {len(matches)} times named"
+            reason = f"{one(how.say)} was found at {len(sure)} of the {len(matches)} times named"
             return _Answer(Verdict.NOT_ASSESSABLE, len(sure), expected, reason)
         return _doubtful(doubtful, epoch, how, expected)
 
@@ -154,7 +155,7 @@ class ClaimChecker:
             return _Answer(Verdict.CONTRADICTED, "none", expected, reason)
         event, misfit = max(near, key=lambda each: each[0].probability)
         at = spoken_time(event, epoch)
-        return _Answer(Verdict.CONTRADICTED, at, expected, f"a {how.say} at {at}, {misfit}")
+        return _Answer(Verdict.CONTRADICTED, at, expected, f"{one(how.say)} at {at}, {misfit}")
 
     def _frequency(
         self, claimed_hz: Interval, band_hz: tuple[float, float], how: PhenomenonDocument
@@ -206,7 +207,7 @@ class ClaimChecker:
         clearest = max(found, key=lambda event: event.probability)
         at = spoken_time(clearest, epoch)
         if clearest.probability >= self._conventions.denial_wrong_from.value:
-            return _Answer(Verdict.CONTRADICTED, at, "none", f"there is a {how.say} at {at}")
+            return _Answer(Verdict.CONTRADICTED, at, "none", f"there is {one(how.say)} at {at}")
         return _doubtful(clearest, epoch, how, "none")
 
     # ── level and place ───────────────────────────────────────────────────────────────────
@@ -237,7 +238,7 @@ class ClaimChecker:
         if not named & set(how.seen_in):
             if claim.polarity is Polarity.ABSENT:
                 return None
-            reason = f"{channels} does not show a {how.say}"
+            reason = f"{channels} does not show {one(how.say)}"
             return _Answer(Verdict.CONTRADICTED, "none", f"{how.say} in {channels}", reason)
         missing = self._night.evidence.missing
         if all(role in missing for role in named):
@@ -260,7 +261,7 @@ def _open(reason: str) -> _Answer:
 def _doubtful(event: Event, epoch: Epoch, how: PhenomenonDocument, expected: str) -> _Answer:
     at = spoken_time(event, epoch)
     reason = (
-        f"there may be a {how.say} at {at}, "
+        f"there may be {one(how.say)} at {at}, "
         f"but it is not clear enough (probability {event.probability:.2f})"
     )
     return _Answer(Verdict.NOT_ASSESSABLE, at, expected, reason)

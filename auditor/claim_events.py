@@ -93,12 +93,11 @@ class EventSearch:
 
     # ── which ─────────────────────────────────────────────────────────────────────────────
 
-    def within(self, kind: Phenomenon, span: Span) -> Sequence[Event]:
-        """All candidates that overlap a span and are not clearly nothing, by start."""
+    def within(self, kind: Phenomenon, span: Span, least: float) -> Sequence[Event]:
+        """All candidates of at least this probability that overlap a span, by start."""
         starts = self._starts[kind]
         first = bisect_left(starts, span.start_s - _LONGEST_EVENT_S)
         last = bisect_left(starts, span.end_s)
-        least = self._night.threshold(kind, Certainty.EVERY)
         return [
             event
             for event in self._night.events(kind)[first:last]
@@ -108,11 +107,12 @@ class EventSearch:
     def denied(self, claim: Claim, epoch: Epoch) -> Sequence[Event]:
         """All candidates where and when the claim denies them, by their middle."""
         where = self.where(claim)
+        least = self._night.threshold(claim.phenomenon, Certainty.EVERY)
         spans = [_absolute(span, epoch, 0.0) for span in claim.spans or (_EPOCH,)]
         return [
             event
             for span in spans
-            for event in self.within(claim.phenomenon, span)
+            for event in self.within(claim.phenomenon, span, least)
             if span.start_s <= (event.start_s + event.end_s) / 2 <= span.end_s
             and self._is_in(event, where)
         ]
@@ -121,7 +121,8 @@ class EventSearch:
         """For each time claimed, or for the epoch as a whole, the event that fits or nearly."""
         tests = self._other_tests(claim)
         if not claim.spans:
-            return [_match(self.within(claim.phenomenon, _absolute(_EPOCH, epoch, 0.0)), tests)]
+            here = _absolute(_EPOCH, epoch, 0.0)
+            return [_match(self.within(claim.phenomenon, here, self._least(claim)), tests)]
         # What a stage implies is no misjudged time.
         slack_s = self._conventions.tolerances.time_s.value if claim.text is not None else 0.0
         return [self._match_at(claim, span, epoch, slack_s, tests) for span in claim.spans]
@@ -138,7 +139,14 @@ class EventSearch:
 
         within = f"within {slack_s:g} s of " if slack_s else "at "
         off_time: _Test = (on_time, lambda _: f"none {within}{spoken_span(span)}")
-        return _match(self.within(claim.phenomenon, around), [off_time, *tests])
+        candidates = self.within(claim.phenomenon, around, self._least(claim))
+        return _match(candidates, [off_time, *tests])
+
+    def _least(self, claim: Claim) -> float:
+        """The least probable candidate that keeps a claim of presence from being wrong."""
+        if claim.text is None:  # what a stage implies is held to what its rules are held to
+            return self._night.threshold(claim.phenomenon, Certainty.EVERY)
+        return self._conventions.presence_wrong_below.value
 
     def surely(self, event: Event) -> bool:
         return event.probability >= self._night.threshold(event.kind, Certainty.SURE)
@@ -243,4 +251,14 @@ def spoken_span(span: Span) -> str:
 
 def spoken_time(event: Event, epoch: Epoch) -> str:
     """When within the epoch an event begins, and in which channel."""
-    return f"{event.start_s - epoch.start_s:.1f} s in {event.channel}"
+    at_s = event.start_s - epoch.start_s
+    if at_s < 0:
+        return f"{-at_s:.1f} s before the epoch in {event.channel}"
+    if event.start_s >= epoch.end_s:
+        return f"{event.start_s - epoch.end_s:.1f} s after the epoch in {event.channel}"
+    return f"{at_s:.1f} s in {event.channel}"
+
+
+def one(say: str) -> str:
+    """A phenomenon with its article."""
+    return f"{'an' if say[0] in 'aeiou' else 'a'} {say}"
