@@ -48,7 +48,7 @@ def score(found: Deflections, chin: Measured) -> Doubles:
     width = _width(found)
     seen_frontally = np.minimum(np.abs(found.frontal_gain) / FRONTAL_GAIN, 1.0)
     log_odds: Doubles = (
-        -6.5
+        -7.5
         + _shape(found)
         + _alertness(found, chin)
         - 7.5 * np.maximum(width, 0.0)
