@@ -358,6 +358,7 @@ class ClaimsDocument(Document):
 
     templating: TemplatingDocument
     tolerances: Tolerances
+    presence_wrong_below: Parameter = Field(description="probability of all that could be meant")
     denial_wrong_from: Parameter = Field(description="probability of the event that is denied")
     several_times: SeveralTimes
     electrodes: dict[Role, list[str]] = Field(description="what labels of each region begin with")

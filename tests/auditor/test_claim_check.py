@@ -42,7 +42,16 @@ WITH_SPINDLE = epoch(events=[event(SPINDLE, 21.3, 22.1)])
 
 @pytest.mark.parametrize(
     ("probability", "present", "absent_"),
-    [(0.85, T, F), (0.84, T, U), (0.7, T, U), (0.69, U, U), (0.15, U, U), (0.14, F, T)],
+    [
+        (0.85, T, F),
+        (0.84, T, U),
+        (0.7, T, U),
+        (0.69, U, U),
+        (0.15, U, U),
+        (0.14, U, T),
+        (0.05, U, T),
+        (0.04, F, T),
+    ],
 )
 def test_two_thresholds_and_the_middle_between_them(
     probability: float, present: Verdict, absent_: Verdict
