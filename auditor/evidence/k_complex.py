@@ -33,6 +33,7 @@ from auditor.evidence.base import (
     logit,
     rms_beside,
 )
+from auditor.evidence.electrode_pop import in_pop
 from auditor.evidence.lobes import Lobes, of_the_eyes
 from auditor.evidence.movement import in_muscle
 from auditor.evidence.slow_wave_activity import SMALLEST_UV
@@ -122,7 +123,7 @@ class Waves:
         nearby_uv: the third largest swing near it: large in a train, small beside one wave.
         slow_share: share of the half minute around it that slow waves fill.
         muscle_uv: root mean square of fast activity around it.
-        no_wave: how much it looks like an eye movement, or a movement of the body, in log-odds.
+        no_wave: how much it looks like what eyes, body or electrode do, in log-odds.
     """
 
     values: Floats
@@ -145,6 +146,7 @@ class Waves:
         middle = np.round(lobes.end_s[:-1] * WORKING_RATE_HZ).astype(np.intp)
         at = np.flatnonzero((swing >= _LEAST_UV) & ~hidden[np.minimum(middle, len(values) - 1)])
         turn = middle[at]
+        start_s, end_s = lobes.start_s[:-1][at], lobes.end_s[1:][at]
         around = Spans(turn, turn + 1).widened(_MUSCLE_WINDOW_S / 2, len(values)).in_steps()
         return cls(
             values,
@@ -156,7 +158,8 @@ class Waves:
             _slow_share(lobes, swing, at),
             np.sqrt(around.mean(signal.spectrum.power(*_MUSCLE_HZ))),
             of_the_eyes(lobes, signals)[at]
-            + in_muscle(signal, lobes.start_s[:-1][at], lobes.end_s[1:][at]),
+            + in_muscle(signal, start_s, end_s)
+            + in_pop(signal, start_s, end_s, swing[at]),
         )
 
     def candidates(self, polarity: int, prior: float = 0.0) -> Candidates:

@@ -29,6 +29,7 @@ from auditor.evidence.base import (
     logistic,
     moving_mean,
 )
+from auditor.evidence.electrode_pop import in_pop
 from auditor.vocabulary import EEG_ROLES, Phenomenon, Role
 
 BAND_HZ = (11.0, 16.0)
@@ -107,7 +108,7 @@ def candidates(signal: Signal, prior: float = 0.0, occipital: Signal | None = No
     return Candidates(
         spans.start_s,
         spans.end_s,
-        logistic(score + prior),
+        logistic(score + prior - in_pop(signal, spans.start_s, spans.end_s, 2 * amplitude)),
         _rhythm_hz(sigma, spans),
         2 * amplitude,
     )

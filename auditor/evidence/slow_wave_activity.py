@@ -34,6 +34,7 @@ from auditor.evidence.base import (
     runs,
     share_of_epochs,
 )
+from auditor.evidence.electrode_pop import in_pop
 from auditor.evidence.lobes import FASTEST_HZ as SHOWN_UP_TO_HZ
 from auditor.evidence.lobes import Lobes, of_the_eyes
 from auditor.evidence.movement import in_muscle
@@ -101,13 +102,14 @@ class Swings:
 
     @classmethod
     def of(cls, signal: Signal, signals: Signals) -> Swings:
-        """All swings of one channel; those that eyes or movement made have none."""
+        """All swings of one channel; those that eyes, movement or electrodes made have none."""
         lobes = Lobes.of(signal)
         start_s, end_s = lobes.start_s[:-1], lobes.end_s[1:]
         amplitude_uv = lobes.swing_uv()
         smaller_uv = np.minimum(*np.abs((lobes.height_uv[:-1], lobes.height_uv[1:])))
         score = _score(amplitude_uv, smaller_uv, end_s - start_s)
         score -= of_the_eyes(lobes, signals) + in_muscle(signal, start_s, end_s)
+        score -= in_pop(signal, start_s, end_s, amplitude_uv)
         return cls(start_s, end_s, amplitude_uv, logistic(score), len(signal.samples))
 
     def outside(self, moved: Iterable[Event]) -> Swings:
