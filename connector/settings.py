@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,7 +18,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from auditor.errors import SettingsRefused
@@ -37,7 +38,18 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _header_safe(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", secret.get_secret_value()):
+        raise ValueError("give letters, digits and signs of ASCII, and no space")
+    return secret
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+HeaderSecret = Annotated[SecretStr, AfterValidator(_header_safe)]
+"""What goes over the wire in an Authorization header."""
+
+_DATABASES = "give an address that begins with sqlite:/// or postgresql://"
 
 
 class StoreSettings(BaseSettings):
@@ -63,8 +75,12 @@ class StoreSettings(BaseSettings):
     @field_validator("data")
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
-        folder = folder.expanduser().absolute()
-        if folder.exists() and not folder.is_dir():
+        try:
+            folder = folder.expanduser().absolute()
+            is_other = folder.exists() and not folder.is_dir()
+        except (OSError, RuntimeError):  # a name too long, a home of nobody
+            raise ValueError("give a folder that can be reached") from None
+        if is_other:
             raise ValueError("give a folder, not a file")
         return folder
 
@@ -74,11 +90,13 @@ class StoreSettings(BaseSettings):
         if url is None:
             return None
         try:
-            backend = make_url(url.get_secret_value()).get_backend_name()
-        except ArgumentError:
-            backend = ""
-        if backend not in ("sqlite", "postgresql"):
-            raise ValueError("give an address that begins with sqlite:/// or postgresql://")
+            address = make_url(url.get_secret_value())
+        except (ArgumentError, ValueError):  # the latter quotes what may be a part of a password
+            raise ValueError(_DATABASES) from None
+        if address.drivername not in ("sqlite", "postgresql", "postgresql+psycopg"):
+            raise ValueError(_DATABASES)
+        if address.drivername == "sqlite" and address.database in (None, "", ":memory:"):
+            raise ValueError("give a file, which several connections can share: sqlite:///FILE")
         return url
 
     @property
@@ -86,14 +104,15 @@ class StoreSettings(BaseSettings):
         """The database's address, with its password where it has one."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.data / 'somnoaudit.db'}"
+        url = URL.create("sqlite", database=str(self.data / "somnoaudit.db"))
+        return url.render_as_string(hide_password=False)
 
 
 class Settings(StoreSettings):
     """All that the service needs."""
 
     fhir_url: HttpUrl = Field(description="Base address of the EHR's FHIR R4 server.")
-    fhir_token: SecretStr | None = Field(
+    fhir_token: HeaderSecret | None = Field(
         default=None, description="Bearer token for the EHR; none is sent without it."
     )
     stager: str = Field(default="yasa", description="Who stages; see somnoaudit score --help.")
@@ -110,7 +129,7 @@ class Settings(StoreSettings):
         description="Address under which the EHR and physicians reach the service; "
         "http://HOST:PORT by default.",
     )
-    webhook_secret: SecretStr | None = Field(
+    webhook_secret: HeaderSecret | None = Field(
         default=None,
         description="Secret that the EHR sends with each notification, 16 characters or more; "
         "made at the first start and kept in the data folder by default.",

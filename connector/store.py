@@ -7,6 +7,7 @@ file, which run when the store is opened; the tables here say the same in types.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -33,7 +34,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
 from auditor.errors import SettingsRefused
@@ -198,7 +199,7 @@ class Store:
         try:
             with engine.begin() as connection:
                 _migrate(connection)
-        except (OperationalError, CommandError) as error:
+        except (DatabaseError, CommandError) as error:
             engine.dispose()
             if isinstance(error, CommandError):
                 problem = "the database was made by a later somnoaudit"
@@ -389,7 +390,8 @@ def _engine(url: str) -> Engine:
             address.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
         )
     if address.database:
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # connecting fails then, and says so
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(address, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediate)

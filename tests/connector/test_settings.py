@@ -7,6 +7,7 @@ import pytest
 
 from auditor.errors import SettingsRefused
 from connector.settings import PREFIX, Settings, load_settings, load_store_settings
+from connector.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +77,42 @@ def test_the_data_folder_is_not_a_file(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATA: give a folder"):
         load_settings(fhir_url="http://h", data=file)
+
+
+@pytest.mark.parametrize("folder", ["x" * 300, "~nobody-at-all/x"])
+def test_a_data_folder_out_of_reach_is_said(folder: str) -> None:
+    with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATA: give a folder that can be"):
+        load_settings(fhir_url="http://h", data=folder)
+
+
+def test_a_data_folder_of_any_name_holds_the_database(tmp_path: Path) -> None:
+    folder = tmp_path / "what? 100%20 #1"
+    Store.open(load_settings(fhir_url="http://h", data=folder).store_url).close()
+    assert (folder / "somnoaudit.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("sqlite://", "give a file"),
+        ("sqlite:///:memory:", "give a file"),
+        ("sqlite+pysqlcipher://:hunter2@/x", "begins with"),
+        ("postgresql+asyncpg://user:hunter2@db/x", "begins with"),
+        ("postgresql://user:hunter2/x", "begins with"),
+    ],
+)
+def test_a_database_that_cannot_serve_is_refused(url: str, problem: str) -> None:
+    with pytest.raises(SettingsRefused, match=problem) as refused:
+        load_settings(fhir_url="http://h", database_url=url)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["fhir_token", "webhook_secret"])
+@pytest.mark.parametrize("secret", ["two words of secrecy", "größer-als-sechzehn", "a\n" * 16])
+def test_a_secret_that_no_header_takes_is_refused(name: str, secret: str) -> None:
+    with pytest.raises(SettingsRefused, match="signs of ASCII") as refused:
+        load_settings(fhir_url="http://h", **{name: secret})
+    assert secret not in str(refused.value)
 
 
 def test_every_setting_is_described() -> None:

@@ -232,6 +232,15 @@ def test_a_database_that_is_not_there_is_said_without_its_password(tmp_path: Pat
     assert "hunter2" not in str(refused.value)
 
 
+def test_a_file_that_is_no_database_is_said_and_left_alone(tmp_path: Path) -> None:
+    recording = tmp_path / "night.edf"
+    recording.write_bytes(b"0       " * 1000)
+    for url in (f"sqlite:///{recording}", f"sqlite:///{recording}/below/x.db"):
+        with pytest.raises(SettingsRefused, match="the database cannot be opened"):
+            Store.open(url)
+    assert recording.read_bytes() == b"0       " * 1000
+
+
 def test_a_database_of_a_later_version_is_left_alone(url: str) -> None:
     store = Store.open(url)
     with store._engine.begin() as connection:
