@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from auditor.errors import ServerFailed
 from connector.pages import STYLESHEET, problem_page, studies_page, study_page
@@ -24,6 +25,9 @@ HOOK = "/hooks/fhir"
 
 # A notification with one whole DocumentReference has some kilobytes.
 _LONGEST_BODY = 1 << 20
+
+# Whoever asks more slowly than this when the service is told to stop gets no answer.
+_LAST_ANSWERS_WITHIN_S = 3
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -105,10 +109,13 @@ def create_app(store: Store, take_hint: Callable[[str | None], None], secret: st
 
 async def _body(request: Request) -> bytes:
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LONGEST_BODY:
-            raise HTTPException(413, "The notification is too long.")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > _LONGEST_BODY:
+                raise HTTPException(413, "The notification is too long.")
+    except ClientDisconnect:
+        raise HTTPException(400, "The notification broke off.") from None  # heard by nobody
     return body
 
 
@@ -124,15 +131,23 @@ def serve(app: FastAPI, host: str, port: int) -> Iterator[str]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
-        except OSError as error:
-            reason = (error.strerror or "unknown reason").lower()
+        except (OSError, TypeError) as error:  # the latter where the host's name can be none
+            known = error.strerror if isinstance(error, OSError) else "this is no host's name"
+            reason = (known or "unknown reason").lower()
             raise ServerFailed(
-                f"the service cannot listen on {host} port {port}: {reason}; choose another port"
+                f"the service cannot listen on {host} port {port}: {reason}; "
+                "choose another host or port"
             ) from None
         # From here on requests wait for the server's thread, and none is refused.
         listener.listen()
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=_LAST_ANSWERS_WITHIN_S,
+            )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from itertools import groupby
@@ -217,6 +218,53 @@ def test_a_taken_port_is_said(store: Store, taken: list[str | None]) -> None:
         port = other.getsockname()[1]
         with pytest.raises(ServerFailed, match=f"port {port}: "), serve(app, "127.0.0.1", port):
             pass
+
+
+def test_a_host_that_is_none_is_said(store: Store, taken: list[str | None]) -> None:
+    app = create_app(store, taken.append, SECRET)
+    for host in ("no-such-host.invalid", "ä" * 70):
+        with pytest.raises(ServerFailed, match="cannot listen on"), serve(app, host, 0):
+            pass
+
+
+def test_a_client_that_never_ends_does_not_keep_the_service_from_stopping(
+    store: Store, taken: list[str | None]
+) -> None:
+    stop, stopped = threading.Event(), threading.Event()
+    address: list[str] = []
+
+    def run() -> None:
+        with serve(create_app(store, taken.append, SECRET), "127.0.0.1", 0) as own:
+            address.append(own)
+            up.set()
+            stop.wait()
+        stopped.set()
+
+    up = threading.Event()
+    threading.Thread(target=run, daemon=True).start()
+    assert up.wait(30)
+    with _unfinished_notification(address[0]):
+        httpx.get(f"{address[0]}/healthz")  # by now the unfinished one is being read
+        stop.set()
+        assert stopped.wait(30)
+
+
+def test_a_notification_that_breaks_off_is_no_defect(
+    capfd: pytest.CaptureFixture[str], web: httpx.Client, taken: list[str | None]
+) -> None:
+    _unfinished_notification(str(web.base_url)).close()
+    # The service's one thread takes this one after the end of the other.
+    assert web.post("/hooks/fhir", headers=AUTHORIZED).status_code == 202
+    assert taken == [None]
+    assert capfd.readouterr().err == ""
+
+
+def _unfinished_notification(address: str) -> socket.socket:
+    url = httpx.URL(address)
+    client = socket.create_connection((url.host, url.port or 80))
+    head = f"POST /hooks/fhir HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SECRET}\r\n"
+    client.sendall(f"{head}Content-Length: 1000\r\n\r\n{{".encode())
+    return client
 
 
 def test_a_stopped_service_is_gone(store: Store, taken: list[str | None]) -> None:
