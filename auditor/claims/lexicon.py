@@ -68,6 +68,7 @@ class Sense(StrEnum):
     CHARACTERIZED = "characterized"
     NEEDED = "needed"
     DEFINES = "defines"
+    HARDLY = "hardly"
     FADES = "fades"
     REPLACES = "replaces"
     UNCLEAR = "unclear"

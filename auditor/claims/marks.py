@@ -108,7 +108,9 @@ def merged(parts: Sequence[Mark], term: Term) -> Mark:
 
 def joins(mark: Mark) -> bool:
     """Whether it joins the items of a list."""
-    return mark.sign in {Sign.COMMA, Sign.SLASH} or mark.has(Sense.AND, Sense.OR, Sense.NOR)
+    if mark.sign is not None:
+        return mark.sign is Sign.COMMA or mark.sign is Sign.SLASH
+    return mark.has(Sense.AND, Sense.OR, Sense.NOR)
 
 
 def marks(found: Sequence[Token], text: str, lexicon: Lexicon) -> list[Mark]:

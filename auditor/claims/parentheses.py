@@ -11,6 +11,8 @@ from auditor.claims.pieces import OPERATORS, PREDICATES, VERBS
 
 def without_parentheses(row: Sequence[Mark]) -> tuple[list[Mark], list[list[Mark]]]:
     """The row with each parenthesis as an aside or in line, and those that stand alone."""
+    if not any(m.sign is Sign.OPEN or m.sign is Sign.CLOSE for m in row):
+        return list(row), []
     main: list[Mark] = []
     apart: list[list[Mark]] = []
     i = 0

@@ -12,7 +12,7 @@ from auditor.claims.marks import Mark, Sign, joins
 OPERATORS = (
     *(Sense.NO, Sense.LACK, Sense.WITHOUT, Sense.INSTEAD, Sense.NEITHER, Sense.NOR, Sense.NOT),
     *(Sense.ABSENT, Sense.HEDGE, Sense.MODAL, Sense.IF, Sense.EXCEPT, Sense.DOUBTFUL),
-    *(Sense.NEEDS, Sense.EXCLUDES, Sense.UNCLEAR, Sense.REPLACES),
+    *(Sense.NEEDS, Sense.EXCLUDES, Sense.UNCLEAR, Sense.REPLACES, Sense.HARDLY),
 )
 VERBS = (
     *(Sense.SHOWS, Sense.IS, Sense.OCCURS, Sense.LASTS, Sense.MEETS, Sense.FALLS_SHORT),

@@ -96,6 +96,11 @@ def _make_general(state: State) -> None:
 def fades(state: State, i: int) -> int | None:
     if state.is_noun(i) or state.has(i + 1, Sense.STAGE):
         return None
+    return hardly(state, i)
+
+
+def hardly(state: State, i: int) -> int:
+    """Of the mentions before it, or of what follows, nobody can say whether it is there."""
     state.list_open = False
     if state.is_attributive(i):
         state.open(Reading.UNREAD, Reach.ITEM)

@@ -66,7 +66,8 @@ class State:
         before = self.mark(i - 1)
         opens = before is None or before.sign is Sign.COMMA or before.has(*_BEFORE_ADJECTIVES)
         opens = opens or not (self.subject or self.has(i - 1, Sense.IS))
-        following = next((m for m in self.row[i + 1 :] if not m.is_word), None)
+        rest = (m for m in self.row[i + 1 :] if not (m.is_word or m.has(Sense.ARTICLE)))
+        following = next(rest, None)
         return opens and following is not None and following.term is not None
 
     def is_noun(self, i: int) -> bool:

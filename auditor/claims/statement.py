@@ -37,6 +37,7 @@ _READERS: dict[Sense, _Reader] = {
     Sense.ABSENT: predicates.absent,
     Sense.EXCLUDED: predicates.excluded,
     Sense.EXCLUDES: operators.excludes,
+    Sense.HARDLY: predicates.hardly,
     Sense.FADES: predicates.fades,
     Sense.FALLS_SHORT: predicates.falls_short,
     Sense.MODAL: predicates.may,

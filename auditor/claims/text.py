@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _DASHES = "‐‑‒–—―−﹣-"
 _SPECIAL = {
@@ -26,6 +27,7 @@ _TOKEN = re.compile(
     r"|(?P<newline>\n)"
     r"|(?P<symbol>[<>]=|[^\w\s])"
 )
+_STOPS = frozenset(".!?")
 _MARKUP = frozenset("*`#|")
 # No sentence of prose has more tokens; what has is cut, and not read.
 _LONGEST = 250
@@ -33,8 +35,7 @@ _LONGEST = 250
 _WRAPPED_FROM = 55
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word, a number or a sign.
 
     Attributes:
@@ -103,14 +104,14 @@ def tokens(text: str) -> list[Token]:
     end = -1
     for match in _TOKEN.finditer(folded):
         word = match.group()
+        start, stop = match.span()
         if word in _MARKUP:
-            if not (found and found[-1].text == "\n" and folded.startswith(" ", match.end())):
+            if not (found and found[-1].text == "\n" and folded.startswith(" ", stop)):
                 continue
             word = "-"
         number = float(word.replace(",", ".")) if match.lastgroup == "number" else None
-        start = match.start()
-        found.append(Token(word, start, match.end(), start == end, number, text[start].isupper()))
-        end = match.end()
+        found.append(Token(word, start, stop, start == end, number, text[start].isupper()))
+        end = stop
     return found
 
 
@@ -135,7 +136,7 @@ def sentences(
             line_start = token.end
         else:
             sentence.append(token)
-            ends = _stops(found, i, after, abbreviations)
+            ends = token.text in _STOPS and _stops(found, i, after, abbreviations)
         cut = len(sentence) == _LONGEST
         if sentence and (ends or cut or after is None):
             yield Sentence(sentence, whole and not cut)
@@ -146,14 +147,11 @@ def _stops(
     found: Sequence[Token], i: int, after: Token | None, abbreviations: frozenset[str]
 ) -> bool:
     """Whether this token is a full stop, or a mark, that ends its sentence."""
-    text = found[i].text
-    if text not in {".", "!", "?"}:
-        return False
     if after is None or after.text == "\n":
         return True
     if after.tight and after.text not in {'"', "'", ")"}:
         return False
-    return text != "." or i == 0 or found[i - 1].text not in abbreviations
+    return found[i].text != "." or i == 0 or found[i - 1].text not in abbreviations
 
 
 def _line_ends(
