@@ -103,7 +103,9 @@ def alpha_runs(
             diary.about(diary.subject.alpha_uv, 0.15),
             float(np.clip(diary.rng.normal(diary.subject.alpha_hz - slower_hz, 0.2), 8.0, 12.5)),
         )
-        diary.plant(event, diary.alpha)
+        if not diary.plant(event, diary.alpha):
+            time += 0.5  # an arousal that leads into wake ends in alpha of its own
+            continue
         gap = diary.between(0.6, 1.4) * duration * (1 - share) / share
         time += duration + max(gap, 0.4)
 
