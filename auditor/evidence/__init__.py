@@ -26,8 +26,9 @@ from auditor.evidence import (
     theta_activity,
     vertex_sharp_waves,
 )
-from auditor.evidence.base import Detect, Measured, Progress, Signals, prepare
+from auditor.evidence.base import Detect, Measured, Progress
 from auditor.evidence.quality import Quality, judge
+from auditor.evidence.signals import Signals, prepare
 from auditor.vocabulary import (
     ChannelReport,
     EpochEvidence,
@@ -44,13 +45,13 @@ ROUNDS: tuple[Mapping[Phenomenon, Detect], ...] = (
         Phenomenon.SLEEP_SPINDLE: sleep_spindle.detect,
         Phenomenon.THETA_ACTIVITY: theta_activity.detect,
         Phenomenon.SAWTOOTH_WAVES: sawtooth_waves.detect,
+        Phenomenon.EYE_BLINKS: eye_blinks.detect,
         Phenomenon.READING_EYE_MOVEMENTS: reading_eye_movements.detect,
         Phenomenon.SLOW_EYE_MOVEMENTS: slow_eye_movements.detect,
         Phenomenon.CHIN_TONE: chin_tone.detect,
         Phenomenon.MAJOR_BODY_MOVEMENT: major_body_movement.detect,
     },
     {
-        Phenomenon.EYE_BLINKS: eye_blinks.detect,
         Phenomenon.K_COMPLEX: k_complex.detect,
         Phenomenon.SLOW_WAVE_ACTIVITY: slow_wave_activity.detect,
     },

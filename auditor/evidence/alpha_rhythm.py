@@ -9,19 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.evidence.base import (
-    STEPS_HZ,
-    Candidates,
-    Earlier,
-    Mask,
-    Measured,
-    Signal,
-    Signals,
-    Spans,
-    logistic,
-    measures_of,
-    share_of_epochs,
-)
+from auditor.evidence.base import Candidates, Earlier, Measured, measures_of
+from auditor.evidence.grid import STEPS_HZ, Mask, Spans, logistic, share_of_epochs
+from auditor.evidence.signals import Signal, Signals
 from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import Event, Phenomenon, Role
 

@@ -19,18 +19,9 @@ import numpy as np
 from scipy.ndimage import median_filter, uniform_filter1d
 
 from auditor.evidence import chin_tone
-from auditor.evidence.base import (
-    Candidates,
-    Doubles,
-    Earlier,
-    Mask,
-    Measured,
-    Signal,
-    Signals,
-    Spans,
-    events_mask,
-    logistic,
-)
+from auditor.evidence.base import Candidates, Earlier, Measured
+from auditor.evidence.grid import Doubles, Mask, Spans, events_mask, logistic
+from auditor.evidence.signals import Signal, Signals
 from auditor.vocabulary import EEG_ROLES, EPOCH_S, Channel, Level, Phenomenon, Role
 
 THETA_HZ = (4.0, 8.0)

@@ -18,7 +18,9 @@ from functools import lru_cache
 import numpy as np
 from scipy import signal as sp
 
-from auditor.evidence.base import Doubles, Earlier, Mask, Measured, Signals
+from auditor.evidence.base import Earlier, Measured
+from auditor.evidence.grid import Doubles, Mask
+from auditor.evidence.signals import Signals
 from auditor.vocabulary import EPOCH_S, Channel, Level, Measure, Role
 
 BAND_HZ = (22.0, 44.0)

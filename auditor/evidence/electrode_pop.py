@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.evidence.base import WORKING_RATE_HZ, Doubles, Signal
+from auditor.evidence.grid import WORKING_RATE_HZ, Doubles
+from auditor.evidence.signals import Signal
 
 LARGEST_STEP_UV = 40.0
 LARGEST_SHARE = 0.35

@@ -3,18 +3,20 @@
 AASM scoring manual, section on stage W: conjugate vertical movements at 0.5–2 Hz. With the
 recommended derivations the eyes' channels then move apart, with the alternative ones together,
 so both are searched. A blink is told from a rapid eye movement by being brief, by always
-pointing the same way, by its share in the frontal EEG, and by a chin that is not as relaxed as
-it is in stage R; from EEG that leaks into both eyes by being larger there than in the EEG.
+pointing the same way, and by its share in the frontal EEG; from EEG that leaks into both eyes
+by being larger there than in the EEG.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from auditor.evidence import chin_tone, eyes
-from auditor.evidence.base import Doubles, Earlier, Measured, Signals, logistic
+from auditor.evidence import eyes
+from auditor.evidence.base import Earlier, Measured
 from auditor.evidence.eyes import Deflections
-from auditor.vocabulary import EPOCH_S, Level, Phenomenon
+from auditor.evidence.grid import Doubles, logistic
+from auditor.evidence.signals import Signals
+from auditor.vocabulary import Phenomenon
 
 TYPICAL_UV = 60.0
 WIDTH_S = 0.24
@@ -30,43 +32,41 @@ EEG_GAIN = 0.6
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
     """One event for each blink."""
+    del earlier
     obstacles = eyes.obstacles(signals, eyes.SHAPE_HZ)
     both = eyes.both_eyes(signals)
     if both is None or all(obstacles):
         return Measured(obstacles)
     apart, together = eyes.deflections(both), eyes.deflections(both, in_phase=True)
-    chin = earlier[Phenomenon.CHIN_TONE]
-    found = eyes.candidates(apart, logistic(score(apart, chin))).followed_by(
-        eyes.candidates(together, logistic(score_in_phase(together, chin)))
+    found = eyes.candidates(apart, logistic(score(apart))).followed_by(
+        eyes.candidates(together, logistic(score_in_phase(together)))
     )
     return Measured(obstacles, found.events(Phenomenon.EYE_BLINKS, both.label))
 
 
-def score(found: Deflections, chin: Measured) -> Doubles:
+def score(found: Deflections) -> Doubles:
     """Log-odds that a deflection out of phase is a blink. Weights, here and below: logistic
     regression on simulated eye channels of many shapes, amplitudes and montages, rounded."""
     width = _width(found)
     seen_frontally = np.minimum(np.abs(found.frontal_gain) / FRONTAL_GAIN, 1.0)
     log_odds: Doubles = (
-        -7.5
+        -7.3
         + _shape(found)
-        + _alertness(found, chin)
         - 7.5 * np.maximum(width, 0.0)
         - 8.0 * np.minimum(width, 0.0)
-        + 5.0 * np.maximum(found.sameness, 0.0)
-        + 4.0 * seen_frontally * np.abs(found.frontal_correlation)
+        + 4.0 * np.maximum(found.sameness, 0.0)
+        + 5.5 * seen_frontally * np.abs(found.frontal_correlation)
         - 10.0 * np.maximum(np.abs(found.frontal_gain) - EEG_GAIN, 0.0)
     )
     return log_odds
 
 
-def score_in_phase(found: Deflections, chin: Measured) -> Doubles:
+def score_in_phase(found: Deflections) -> Doubles:
     """Log-odds that a deflection in phase is a blink."""
     width = _width(found)
     log_odds: Doubles = (
         -4.0
         + _shape(found)
-        + _alertness(found, chin)
         - 8.5 * np.maximum(width, 0.0)
         - 3.0 * np.minimum(width, 0.0)
         + 7.0 * np.maximum(found.sameness, 0.0)
@@ -84,16 +84,6 @@ def _shape(found: Deflections) -> Doubles:
         - 6.0 * found.moving
     )
     return log_odds
-
-
-def _alertness(found: Deflections, chin: Measured) -> Doubles:
-    """What the chin says of being awake: nobody blinks in stage R."""
-    per_epoch = 1.5 * chin_tone.epochs_at(Level.HIGH, chin) - 4.0 * chin_tone.epochs_at(
-        Level.LOW, chin
-    )
-    last = len(per_epoch) - 1
-    alertness: Doubles = per_epoch[np.minimum((found.start_s // EPOCH_S).astype(np.intp), last)]
-    return alertness
 
 
 def _width(found: Deflections) -> Doubles:

@@ -19,19 +19,11 @@ import numpy as np
 from scipy import signal as sp
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
-from auditor.evidence.base import (
-    WORKING_RATE_HZ,
-    Candidates,
-    Doubles,
-    Floats,
-    Indices,
-    Mask,
-    Reasons,
-    Signal,
-    Signals,
-    moving_mean,
-)
+from auditor.evidence.base import Candidates
+from auditor.evidence.filters import moving_mean
+from auditor.evidence.grid import WORKING_RATE_HZ, Doubles, Floats, Indices, Mask
 from auditor.evidence.movement import movement_probability
+from auditor.evidence.signals import Reasons, Signal, Signals
 from auditor.vocabulary import Role
 
 SHAPE_HZ = 15.0

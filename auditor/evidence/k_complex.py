@@ -15,17 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.evidence.base import (
+from auditor.evidence.base import Candidates, Earlier, Measured
+from auditor.evidence.electrode_pop import in_pop
+from auditor.evidence.grid import (
     WORKING_RATE_HZ,
-    Candidates,
     Doubles,
-    Earlier,
     Floats,
     Indices,
     Mask,
-    Measured,
-    Signal,
-    Signals,
     Spans,
     events_mask,
     first_true,
@@ -33,9 +30,9 @@ from auditor.evidence.base import (
     logit,
     rms_beside,
 )
-from auditor.evidence.electrode_pop import in_pop
 from auditor.evidence.lobes import Lobes, of_the_eyes
 from auditor.evidence.movement import in_muscle
+from auditor.evidence.signals import Signal, Signals
 from auditor.evidence.slow_wave_activity import SMALLEST_UV
 from auditor.vocabulary import EEG_ROLES, EPOCH_S, Event, Phenomenon, Role
 

@@ -11,14 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.evidence.base import (
-    WORKING_RATE_HZ,
-    Doubles,
-    Floats,
-    Indices,
-    Signal,
-    Signals,
-)
+from auditor.evidence.grid import WORKING_RATE_HZ, Doubles, Floats, Indices
+from auditor.evidence.signals import Signal, Signals
 from auditor.vocabulary import EPOCH_S, Role
 
 TIMING_BAND_HZ = (0.3, 3.0)

@@ -9,18 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.evidence.base import (
-    STEPS_HZ,
-    Earlier,
-    Floats,
-    Measured,
-    Signal,
-    Signals,
-    events_mask,
-    logistic,
-    measures_of,
-    share_of_epochs,
-)
+from auditor.evidence.base import Earlier, Measured, measures_of
+from auditor.evidence.grid import STEPS_HZ, Floats, events_mask, logistic, share_of_epochs
+from auditor.evidence.signals import Signal, Signals
 from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import Phenomenon, Role
 

@@ -9,18 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.evidence.base import (
-    Candidates,
-    Doubles,
-    Earlier,
-    Measured,
-    Signals,
-    Spans,
-    logistic,
-    measures_of,
-)
+from auditor.evidence.base import Candidates, Earlier, Measured, measures_of
+from auditor.evidence.grid import Doubles, Spans, logistic
 from auditor.evidence.movement import movement_probability
 from auditor.evidence.quality import MOVEMENT_HIDES_S
+from auditor.evidence.signals import Signals
 from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import EEG_ROLES, EPOCH_S, Phenomenon
 

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal as sp
 
-from auditor.evidence.base import EPOCH_SAMPLES, Doubles, Floats, Indices, Signals
+from auditor.evidence.grid import EPOCH_SAMPLES, Doubles, Floats, Indices
 from auditor.evidence.seconds import SLOWEST_RATE_HZ
+from auditor.evidence.signals import Signals
 from auditor.vocabulary import EEG_ROLES, EPOCH_S, Channel, Role
 
 _SAMPLED_EPOCHS = 120

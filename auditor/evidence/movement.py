@@ -6,14 +6,8 @@ import numpy as np
 from scipy import signal as sp
 from scipy.ndimage import median_filter, uniform_filter1d
 
-from auditor.evidence.base import (
-    EPOCH_SAMPLES,
-    WORKING_RATE_HZ,
-    Doubles,
-    Floats,
-    Signal,
-    logistic,
-)
+from auditor.evidence.grid import EPOCH_SAMPLES, WORKING_RATE_HZ, Doubles, Floats, logistic
+from auditor.evidence.signals import Signal
 
 SWING_UV = 120.0
 """Peak to peak in a second: slow waves and blinks exceed it, but without muscle."""

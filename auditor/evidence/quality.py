@@ -18,19 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from auditor.evidence.base import (
-    EPOCH_SAMPLES,
-    WORKING_RATE_HZ,
-    Doubles,
-    Indices,
-    Mask,
-    Reasons,
-    Signal,
-    Signals,
-)
+from auditor.evidence.grid import EPOCH_SAMPLES, WORKING_RATE_HZ, Doubles, Indices, Mask
 from auditor.evidence.mislabelled import mislabelled, sampled_epochs
 from auditor.evidence.movement import movement_probability
 from auditor.evidence.seconds import MAINS_HZ, SLOWEST_RATE_HZ, Seconds
+from auditor.evidence.signals import Reasons, Signal, Signals
 from auditor.vocabulary import EEG_ROLES, EPOCH_S, Role
 
 HIDDEN_S = 10

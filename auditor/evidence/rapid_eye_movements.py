@@ -13,9 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from auditor.evidence import eye_blinks, eyes
-from auditor.evidence.base import Candidates, Doubles, Earlier, Measured, Signals
+from auditor.evidence.base import Candidates, Earlier, Measured
 from auditor.evidence.eyes import Deflections, Eyes
+from auditor.evidence.grid import Doubles
 from auditor.evidence.movement import in_muscle
+from auditor.evidence.signals import Signals
 from auditor.vocabulary import Phenomenon
 
 TYPICAL_UV = 50.0
@@ -42,22 +44,21 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     both = eyes.both_eyes(signals)
     if both is None or all(obstacles):
         return Measured(obstacles)
-    chin = earlier[Phenomenon.CHIN_TONE]
-    found = _out_of_phase(both, chin)
+    found = _out_of_phase(both)
     if both.frontal is not None:
-        found = found.followed_by(_in_phase(both, chin))
+        found = found.followed_by(_in_phase(both))
     for other in (Phenomenon.READING_EYE_MOVEMENTS, Phenomenon.SLOW_EYE_MOVEMENTS):
         found = _outside(found, earlier[other])
     return Measured(obstacles, found.events(Phenomenon.RAPID_EYE_MOVEMENTS, both.label))
 
 
-def _out_of_phase(both: Eyes, chin: Measured) -> Candidates:
+def _out_of_phase(both: Eyes) -> Candidates:
     found = eyes.deflections(both)
     score = 1.8 + _shape(found) - _in_muscle(both, found)
-    return eyes.candidates(found, _probability(score, eye_blinks.score(found, chin)))
+    return eyes.candidates(found, _probability(score, eye_blinks.score(found)))
 
 
-def _in_phase(both: Eyes, chin: Measured) -> Candidates:
+def _in_phase(both: Eyes) -> Candidates:
     """Vertical movements, where both eye electrodes are on the same level.
 
     Told from EEG only by its being larger in the EEG, so nothing without frontal EEG.
@@ -65,7 +66,7 @@ def _in_phase(both: Eyes, chin: Measured) -> Candidates:
     found = eyes.deflections(both, in_phase=True)
     leaked = np.maximum(np.abs(found.frontal_gain) - FRONTAL_GAIN, 0.0)
     score = 1.0 + _shape(found) - 14.0 * leaked - _in_muscle(both, found)
-    return eyes.candidates(found, _probability(score, eye_blinks.score_in_phase(found, chin)))
+    return eyes.candidates(found, _probability(score, eye_blinks.score_in_phase(found)))
 
 
 def _outside(found: Candidates, other: Measured) -> Candidates:

@@ -11,21 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from auditor.evidence import eyes
-from auditor.evidence.base import (
-    WORKING_RATE_HZ,
-    Candidates,
-    Doubles,
-    Earlier,
-    Floats,
-    Indices,
-    Mask,
-    Measured,
-    Signals,
-    logistic,
-    moving_mean,
-    runs,
-)
+from auditor.evidence.base import Candidates, Earlier, Measured
 from auditor.evidence.eyes import Deflections
+from auditor.evidence.filters import moving_mean
+from auditor.evidence.grid import WORKING_RATE_HZ, Doubles, Floats, Indices, Mask, logistic, runs
+from auditor.evidence.signals import Signals
 from auditor.vocabulary import Phenomenon
 
 LINE_S = (0.6, 5.0)

@@ -9,16 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.evidence.base import (
-    STEPS_HZ,
-    Candidates,
-    Earlier,
-    Measured,
-    Signal,
-    Signals,
-    Spans,
-    logistic,
-)
+from auditor.evidence.base import Candidates, Earlier, Measured
+from auditor.evidence.grid import STEPS_HZ, Spans, logistic
+from auditor.evidence.signals import Signal, Signals
 from auditor.vocabulary import Phenomenon, Role
 
 BAND_HZ = (2.0, 6.0)

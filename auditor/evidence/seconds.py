@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import signal as sp
 
-from auditor.evidence.base import Doubles, Mask
+from auditor.evidence.grid import Doubles, Mask
 from auditor.vocabulary import EPOCH_S, Channel
 
 SLOWEST_RATE_HZ = 20.0

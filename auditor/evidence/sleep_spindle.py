@@ -16,20 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from auditor.evidence.base import (
-    WORKING_RATE_HZ,
-    Candidates,
-    Doubles,
-    Earlier,
-    Floats,
-    Measured,
-    Signal,
-    Signals,
-    Spans,
-    logistic,
-    moving_mean,
-)
+from auditor.evidence.base import Candidates, Earlier, Measured
 from auditor.evidence.electrode_pop import in_pop
+from auditor.evidence.filters import moving_mean
+from auditor.evidence.grid import WORKING_RATE_HZ, Doubles, Floats, Spans, logistic
+from auditor.evidence.signals import Signal, Signals
 from auditor.vocabulary import EEG_ROLES, Phenomenon, Role
 
 BAND_HZ = (11.0, 16.0)

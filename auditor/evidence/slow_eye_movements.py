@@ -14,17 +14,9 @@ from scipy import signal as sp
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from auditor.evidence import eyes
-from auditor.evidence.base import (
-    WORKING_RATE_HZ,
-    Candidates,
-    Doubles,
-    Earlier,
-    Floats,
-    Measured,
-    Signals,
-    Spans,
-    logistic,
-)
+from auditor.evidence.base import Candidates, Earlier, Measured
+from auditor.evidence.grid import WORKING_RATE_HZ, Doubles, Floats, Spans, logistic
+from auditor.evidence.signals import Signals
 from auditor.vocabulary import Phenomenon
 
 BAND_HZ = (0.15, 0.9)

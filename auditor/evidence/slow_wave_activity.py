@@ -17,27 +17,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auditor.evidence.base import (
-    CANDIDATE_PROBABILITY,
+from auditor.evidence.base import CANDIDATE_PROBABILITY, Candidates, Earlier, Measured, measures_of
+from auditor.evidence.electrode_pop import in_pop
+from auditor.evidence.grid import (
     WORKING_RATE_HZ,
-    Candidates,
     Doubles,
-    Earlier,
     Mask,
-    Measured,
-    Signal,
-    Signals,
     events_mask,
     logistic,
     mask_of,
-    measures_of,
     runs,
     share_of_epochs,
 )
-from auditor.evidence.electrode_pop import in_pop
 from auditor.evidence.lobes import FASTEST_HZ as SHOWN_UP_TO_HZ
 from auditor.evidence.lobes import Lobes, of_the_eyes
 from auditor.evidence.movement import in_muscle
+from auditor.evidence.signals import Signal, Signals
 from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import EPOCH_S, Event, Measure, Phenomenon, Role
 

@@ -10,21 +10,18 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal as sp
 
-from auditor.evidence.base import (
+from auditor.evidence.base import Candidates, Earlier, Measured
+from auditor.evidence.grid import (
     WORKING_RATE_HZ,
-    Candidates,
-    Earlier,
     Floats,
     Indices,
-    Measured,
-    Signal,
-    Signals,
     Spans,
     events_mask,
     first_true,
     logistic,
     rms_beside,
 )
+from auditor.evidence.signals import Signal, Signals
 from auditor.vocabulary import Phenomenon, Role
 
 LONGEST_S = 0.5

@@ -9,8 +9,9 @@ import pytest
 from simulated_eeg import background, montage
 
 from auditor.evidence import chin_tone, measure
-from auditor.evidence.base import Measured, prepare
+from auditor.evidence.base import Measured
 from auditor.evidence.quality import judge
+from auditor.evidence.signals import prepare
 from auditor.vocabulary import Level, Phenomenon, Role, Samples
 from connector.edf import read_recording
 from staging.montage import choose_montage

@@ -10,8 +10,8 @@ import pytest
 from simulated_eeg import background, everywhere, montage, tone
 
 from auditor.evidence import measure
-from auditor.evidence.base import prepare
 from auditor.evidence.quality import Quality, judge
+from auditor.evidence.signals import prepare
 from auditor.vocabulary import Phenomenon, Role, Samples
 
 RATE_HZ = 256.0

@@ -1,11 +1,11 @@
-"""Working signals keep time and amplitude at any rate; spectra keep power."""
+"""Working signals keep time and amplitude at any rate, and know what was not recorded."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from auditor.evidence.base import Spectrum, band_kernel, moving_mean, runs, working_signal
+from auditor.evidence.signals import working_signal
 from auditor.vocabulary import Channel
 
 
@@ -49,24 +49,3 @@ def test_a_band_passes_its_own_and_stops_others(frequency_hz: float) -> None:
     assert signal.band(11.0, 16.0)[500:-500].max() == pytest.approx(30, rel=0.03)
     assert np.abs(signal.band(0.5, 8.0)[500:-500]).max() < 0.2
     assert np.abs(signal.analytic(11.0, 16.0)[500:-500]) == pytest.approx(30, rel=0.03)
-
-
-def test_kernels_have_no_shift() -> None:
-    kernel = band_kernel(0.3, 3.0)
-    assert len(kernel) % 2 == 1
-    assert kernel == pytest.approx(kernel[::-1])
-
-
-def test_a_spectrum_holds_the_power_at_its_frequency() -> None:
-    signal = working_signal(Channel.of_array("C4", 100.0, sine(100.0, 10.0, 60.0)), 60.0)
-    spectrum = Spectrum.of(signal.samples)
-    middle = slice(50, -50)
-    assert spectrum.power(8, 13)[middle] == pytest.approx(30**2 / 2, rel=0.02)
-    assert spectrum.power(15, 30)[middle].max() < 0.1
-    assert spectrum.peak_hz(7, 17)[middle] == pytest.approx(10.0, abs=0.1)
-
-
-def test_moving_mean_and_runs() -> None:
-    assert moving_mean(np.ones(50, dtype=np.float32), 0.2) == pytest.approx(1.0)
-    first, past = runs(np.array([True, True, False, True]))
-    assert (first.tolist(), past.tolist()) == ([0, 3], [2, 4])
