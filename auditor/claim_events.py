@@ -173,16 +173,13 @@ class EventSearch:
         return tests
 
 
-def _match(candidates: Sequence[Event], tests: Iterable[_Test]) -> Match:
-    """The most probable candidate that passes all tests, or what the last ones failed."""
-    left = list(candidates)
-    for fits, misfit in tests:
-        passed = [event for event in left if fits(event)]
-        if not passed and left:
-            nearest = max(left, key=_probability)
-            return Match(nearest, misfit(nearest))
-        left = passed
-    return Match(max(left, key=_probability, default=None))
+def _match(candidates: Sequence[Event], tests: Sequence[_Test]) -> Match:
+    """The most probable candidate that passes all tests; else the most probable and its misfit."""
+    fitting = [event for event in candidates if all(fits(event) for fits, _ in tests)]
+    nearest = max(fitting or candidates, key=_probability, default=None)
+    if nearest is None or fitting:
+        return Match(nearest)
+    return Match(nearest, next(misfit(nearest) for fits, misfit in tests if not fits(nearest)))
 
 
 def _range_test(

@@ -14,6 +14,12 @@ SUPPORTED = Verdict.SUPPORTED
 CONTRADICTED = Verdict.CONTRADICTED
 NOT_ASSESSABLE = Verdict.NOT_ASSESSABLE
 
+_OPPOSITE = {
+    SUPPORTED: CONTRADICTED,
+    CONTRADICTED: SUPPORTED,
+    NOT_ASSESSABLE: NOT_ASSESSABLE,
+}
+
 
 def of_possible(values: Iterable[bool]) -> Verdict:
     """The verdict where each of these truth values is possible; at least one must be."""
@@ -24,18 +30,23 @@ def of_possible(values: Iterable[bool]) -> Verdict:
 
 
 def negation(verdict: Verdict) -> Verdict:
-    return {SUPPORTED: CONTRADICTED, CONTRADICTED: SUPPORTED}.get(verdict, NOT_ASSESSABLE)
+    return _OPPOSITE[verdict]
 
 
 def conjunction(verdicts: Iterable[Verdict]) -> Verdict:
     """Whether all hold; none at all counts as all."""
-    parts = tuple(verdicts)
-    return at_least(len(parts), parts)
+    found = SUPPORTED
+    for verdict in verdicts:
+        if verdict is CONTRADICTED:
+            return CONTRADICTED
+        if verdict is NOT_ASSESSABLE:
+            found = NOT_ASSESSABLE
+    return found
 
 
 def disjunction(verdicts: Iterable[Verdict]) -> Verdict:
     """Whether any holds; none at all counts as none."""
-    return at_least(1, verdicts)
+    return negation(conjunction(map(negation, verdicts)))
 
 
 def at_least(n: int, verdicts: Iterable[Verdict]) -> Verdict:

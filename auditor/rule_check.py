@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 
 from auditor import kleene
 from auditor.conditions import Leaf
 from auditor.night import Night
-from auditor.rulebook import Condition, Not, Rule, Rulebook, RuleHolds
+from auditor.rulebook import AtLeast, Condition, Not, Rule, Rulebook, RuleHolds
 from auditor.vocabulary import (
     SCORED_STAGES,
     ConditionFinding,
@@ -30,25 +30,35 @@ class RuleCheck:
 
     Attributes:
         rule: the rule.
+        index: the epoch's number from 0.
         verdict: whether any of its outcomes holds.
         stages: each stage that it leads to here, with whether it does; the stage of the epoch
             that follows is left out where there is none.
-        conditions: all its conditions, each once; a verdict says whether what the rule asks
-            for is so, also where it asks that something does not hold.
-        failed: for each outcome its stage, and the conditions by which it does not hold.
     """
 
     rule: Rule
+    index: int
     verdict: Verdict
     stages: tuple[tuple[Stage, Verdict], ...]
-    conditions: tuple[ConditionFinding, ...]
-    failed: tuple[tuple[Stage | None, tuple[ConditionFinding, ...]], ...]
+    _checker: RuleChecker = field(repr=False, compare=False)
+
+    @property
+    def conditions(self) -> tuple[ConditionFinding, ...]:
+        """All its conditions, each once.
+
+        A verdict says whether what the rule asks for is so, also where it asks that something
+        does not hold.
+        """
+        found = (
+            self._checker.findings(outcome.holds_when, self.index) for outcome in self.rule.outcomes
+        )
+        return tuple(dict.fromkeys(finding for each in found for finding in each))
 
     def failed_for(self, stage: Stage) -> tuple[ConditionFinding, ...]:
         """By which conditions it does not lead to a stage, or holds at all if it never does."""
-        ours = [parts for each, parts in self.failed if each is stage]
-        parts = ours or [parts for _, parts in self.failed]
-        return tuple(dict.fromkeys(finding for each in parts for finding in each))
+        ours = [each for each in self.rule.outcomes if each.stage is stage] or self.rule.outcomes
+        found = (self._checker.failed(each.holds_when, self.index) for each in ours)
+        return tuple(dict.fromkeys(finding for each in found for finding in each))
 
     def leads_to(self, stage: Stage) -> Verdict:
         """Whether it leads to this stage."""
@@ -67,20 +77,6 @@ class RuleCheck:
 
     def finding(self, cited: bool) -> RuleFinding:
         return RuleFinding(self.rule.id, cited, self.verdict, self.conditions)
-
-
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """A condition in one epoch: its verdict, all findings in it, and those it fails by."""
-
-    verdict: Verdict
-    findings: Sequence[ConditionFinding]
-    failed: Sequence[ConditionFinding]
-
-
-def _single(finding: ConditionFinding) -> _Tried:
-    failed = [finding] if finding.verdict is Verdict.CONTRADICTED else []
-    return _Tried(finding.verdict, [finding], failed)
 
 
 class RuleChecker:
@@ -113,17 +109,13 @@ class RuleChecker:
     def _check(self, rule_id: str, index: int) -> RuleCheck:
         rule = self._rules[rule_id]
         stages = [outcome.stage or self._following(index) for outcome in rule.outcomes]
-        tried = [self._evaluate(outcome.holds_when, index) for outcome in rule.outcomes]
+        verdicts = [self._verdict(outcome.holds_when, index) for outcome in rule.outcomes]
         return RuleCheck(
             rule,
-            kleene.disjunction(each.verdict for each in tried),
-            tuple((s, each.verdict) for s, each in zip(stages, tried, strict=True) if s),
-            tuple(dict.fromkeys(finding for each in tried for finding in each.findings)),
-            tuple(
-                (s, tuple(each.failed))
-                for s, each in zip(stages, tried, strict=True)
-                if each.failed
-            ),
+            index,
+            kleene.disjunction(verdicts),
+            tuple((s, v) for s, v in zip(stages, verdicts, strict=True) if s is not None),
+            self,
         )
 
     def _following(self, index: int) -> Stage | None:
@@ -131,31 +123,47 @@ class RuleChecker:
         following = stages[index + 1] if index + 1 < len(stages) else Stage.UNSCORED
         return None if following is Stage.UNSCORED else following
 
-    def _evaluate(self, condition: Condition, index: int) -> _Tried:
-        if isinstance(condition, Leaf):
-            observed = tuple(self.night.observe(each, index) for each in condition.references)
-            return _single(self._leaf(condition, observed))
-        if isinstance(condition, RuleHolds):
-            return _single(self._holds(condition, index))
+    # ── one condition: its verdict at once, what is behind it when it is asked for ─────────
+
+    def _verdict(self, condition: Condition, index: int) -> Verdict:
         if isinstance(condition, Not):
-            part = self._evaluate(condition.part, index)
-            denied = [_denied(each) for each in part.findings]
-            verdict = kleene.negation(part.verdict)
-            failed = [each for each in denied if each.verdict is Verdict.CONTRADICTED]
-            return _Tried(verdict, denied, failed if verdict is Verdict.CONTRADICTED else [])
-        parts = [self._evaluate(part, index) for part in condition.parts]
-        verdict = kleene.at_least(condition.n, [part.verdict for part in parts])
-        return _Tried(
-            verdict,
-            [finding for part in parts for finding in part.findings],
-            [finding for part in parts for finding in part.failed]
-            if verdict is Verdict.CONTRADICTED
-            else [],
-        )
+            return kleene.negation(self._verdict(condition.part, index))
+        if isinstance(condition, AtLeast):
+            verdicts = (self._verdict(part, index) for part in condition.parts)
+            if condition.n == len(condition.parts):
+                return kleene.conjunction(verdicts)  # the first that fails ends it
+            return kleene.at_least(condition.n, verdicts)
+        return self._single(condition, index).verdict
+
+    def findings(self, condition: Condition, index: int) -> Iterator[ConditionFinding]:
+        """The condition with all within it, in the order in which they are written."""
+        if isinstance(condition, Not):
+            yield from map(_denied, self.findings(condition.part, index))
+        elif isinstance(condition, AtLeast):
+            for part in condition.parts:
+                yield from self.findings(part, index)
+        else:
+            yield self._single(condition, index)
+
+    def failed(self, condition: Condition, index: int) -> Iterator[ConditionFinding]:
+        """What within the condition it fails by; nothing where it does not fail."""
+        if self._verdict(condition, index) is not Verdict.CONTRADICTED:
+            return
+        if isinstance(condition, AtLeast):
+            for part in condition.parts:
+                yield from self.failed(part, index)
+        else:
+            contradicted = Verdict.CONTRADICTED
+            yield from (f for f in self.findings(condition, index) if f.verdict is contradicted)
+
+    def _single(self, condition: Leaf | RuleHolds, index: int) -> ConditionFinding:
+        if isinstance(condition, RuleHolds):
+            return self._holds(condition, index)
+        observed = tuple(self.night.observe(each, index) for each in condition.references)
+        return self._leaf(condition, observed)
 
     def _rule_holds(self, condition: RuleHolds, index: int) -> ConditionFinding:
-        run = condition.in_run_of
-        checks = [self.check(condition.rule, at) for at in self._run(run, index)]
+        checks = [self.check(condition.rule, at) for at in self._run(condition.in_run_of, index)]
         verdict = kleene.disjunction(check.verdict for check in checks)
         return ConditionFinding(
             id=condition.id,
