@@ -4,13 +4,14 @@ that ``--help`` answers at once.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -307,7 +308,7 @@ def _channel_names(path: Path | None) -> ChannelNames | None:
 def _text(file: Path | None) -> str:
     name = str(file) if file else "standard input"
     try:
-        with file.open("rb") if file else nullcontext(sys.stdin.buffer) as source:
+        with file.open("rb") if file else os.fdopen(0, "rb", closefd=False) as source:
             content = source.read(_LONGEST_TEXT_BYTES + 1)
         if len(content) > _LONGEST_TEXT_BYTES:
             problem = f"is longer than {_LONGEST_TEXT_BYTES >> 20} MiB"
@@ -388,6 +389,8 @@ def _say(text: object) -> None:
         SystemExit: whoever read it has left, which is told as by a shell: 128 and the signal.
     """
     with _writing_to("standard output"):
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         try:
             print(text, flush=True)
         except OSError as error:

@@ -131,6 +131,13 @@ def test_output_that_cannot_be_encoded_or_written_is_no_defect() -> None:
     as_json = [*command, "--json", "-"]
     said = subprocess.run(as_json, input=text, env=ascii_only, capture_output=True, check=True)
     assert json.loads(said.stdout)[0]["phenomenon"] == "sleep_spindle"
+    for closed in ("<&-", ">&-"):
+        failed = subprocess.run(
+            ["sh", "-c", f'exec "$@" {closed}', "sh", *command], input=text, capture_output=True
+        )
+        assert failed.returncode == (3 if closed == "<&-" else 2)
+        assert b"(bad file descriptor)" in failed.stderr
+        assert len(failed.stderr.splitlines()) == 1
     with Path("/dev/full").open("wb") as full:
         failed = subprocess.run(command, input=text, stdout=full, stderr=subprocess.PIPE)
     assert failed.returncode == 2
