@@ -70,9 +70,10 @@ _CHIN_DB = (-25, -7, -1, 0, 0, -4, -20)
 
 def _at_lines(knots_hz: Sequence[float], values: Sequence[float]) -> Array32:
     """Interpolated over the logarithm of frequency, at every line of the series."""
-    return np.interp(
+    at_lines: Array32 = np.interp(
         np.log(np.maximum(_FREQUENCIES, 0.01)), np.log(knots_hz), np.asarray(values, float)
     ).astype(np.float32)
+    return at_lines
 
 
 def _power(db: Array32) -> Array32:
@@ -90,7 +91,7 @@ def _stage_weights(plan: NightPlan, centres_s: Samples) -> Array32:
     times = np.array([time for time, _ in plan.changes])
     index = np.maximum(np.searchsorted(times, centres_s, side="right") - 1, 0)
     column = np.array([order.index(stage) for _, stage in plan.changes])[index]
-    weights = np.eye(len(order), dtype=np.float32)[column]
+    weights: Array32 = np.eye(len(order), dtype=np.float32)[column]
     for event in plan.events:
         if event.kind is Phenomenon.AROUSAL:
             inside = (centres_s > event.start_s - 1) & (centres_s < event.end_s + 1)
@@ -108,7 +109,8 @@ def _wander(n_pieces: int, rng: np.random.Generator) -> Array32:
     for i, step in enumerate(steps):
         value = memory * value + step
         drift[i] = value
-    return drift.astype(np.float32)
+    wander: Array32 = drift.astype(np.float32)
+    return wander
 
 
 # ── drawing ───────────────────────────────────────────────────────────────────────────────
@@ -128,7 +130,7 @@ def eeg_background(
     it is the same.
     """
     n_pieces = _n_pieces(plan.duration_s)
-    centres_s = np.arange(n_pieces) * float(HOP_S)
+    centres_s: Samples = np.arange(n_pieces) * float(HOP_S)
     weights = _stage_weights(plan, centres_s)
     shapes = np.stack([_at_lines(_BAND_KNOTS_HZ, shape) for shape in _BAND_SHAPES.values()])
     wander = _wander(n_pieces, np.random.default_rng([seed, 10]))

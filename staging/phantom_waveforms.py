@@ -96,7 +96,8 @@ def alpha_run(t: Samples, duration_s: float, frequency_hz: float, rng: Rng) -> S
         np.sin(2 * np.pi * (frequency_hz + offset) * t + phase)
         for offset, phase in zip(offsets, phases, strict=True)
     )
-    return (0.27 * carrier + 0.08 * waxing) * window(t, duration_s, 0.4)
+    alpha: Samples = (0.27 * carrier + 0.08 * waxing) * window(t, duration_s, 0.4)
+    return alpha
 
 
 def blink(t: Samples, duration_s: float, rng: Rng) -> Samples:
@@ -120,7 +121,8 @@ def slow_eye_movements(t: Samples, duration_s: float, frequency_hz: float, rng: 
     wander = rng.uniform(0.1, 0.3) * np.sin(2 * np.pi * (0.11 * t + rng.uniform()))
     swing = 1.0 + 0.25 * np.sin(2 * np.pi * (0.13 * t + rng.uniform()))
     phase = frequency_hz * t + wander + rng.choice([0.0, 0.5])
-    return 0.45 * swing * np.sin(2 * np.pi * phase) * window(t, duration_s, 1.0)
+    rolling: Samples = 0.45 * swing * np.sin(2 * np.pi * phase) * window(t, duration_s, 1.0)
+    return rolling
 
 
 def reading(t: Samples, duration_s: float, frequency_hz: float, rng: Rng) -> Samples:
@@ -133,7 +135,8 @@ def reading(t: Samples, duration_s: float, frequency_hz: float, rng: Rng) -> Sam
     stairs = (np.floor(along) + _step(along % 1.0, 0.5, 0.5)) / words
     ramp = np.minimum(0.5 * stairs + 0.5 * along / words, 1.0)
     returned = np.clip((x - (1.0 - back)) / back, 0.0, 1.0)
-    return (ramp * (1.0 - returned) - 0.5) * window(t, duration_s, 0.5)
+    lines: Samples = (ramp * (1.0 - returned) - 0.5) * window(t, duration_s, 0.5)
+    return lines
 
 
 # ── noise ─────────────────────────────────────────────────────────────────────────────────

@@ -131,4 +131,5 @@ def test_a_real_rem_period_moves_about_as_much_as_yasa_says(shared_data: Path) -
     recording = np.load(shared_data / "eog" / "data_EOGs_REM_256Hz.npz")
     left, right = recording["data"]
     evidence = measure(montage({Role.LEFT_EYE: left, Role.RIGHT_EYE: right}, 256.0))
-    assert 200 <= len(found(evidence, RAPID)) <= 350
+    yasa = 241  # rem_detect of YASA 0.8.1 at its defaults, both eyes together
+    assert abs(len(found(evidence, RAPID)) - yasa) <= 0.5 * yasa
