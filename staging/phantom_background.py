@@ -130,7 +130,7 @@ def eeg_background(
     it is the same.
     """
     n_pieces = _n_pieces(plan.duration_s)
-    centres_s: Samples = np.arange(n_pieces) * float(HOP_S)
+    centres_s: Samples = np.arange(n_pieces, dtype=np.float64) * float(HOP_S)
     weights = _stage_weights(plan, centres_s)
     shapes = np.stack([_at_lines(_BAND_KNOTS_HZ, shape) for shape in _BAND_SHAPES.values()])
     wander = _wander(n_pieces, np.random.default_rng([seed, 10]))
