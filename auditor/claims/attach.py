@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from auditor.claims.lexicon import Sense
 from auditor.claims.marks import Mark, Sign, joins
 from auditor.claims.mentions import Mention, Reading
 from auditor.claims.quantities import (
@@ -15,6 +14,7 @@ from auditor.claims.quantities import (
     Times,
     negated,
 )
+from auditor.claims.senses import Sense
 from auditor.claims.state import State
 from auditor.vocabulary import EPOCH_S, Extent, Interval, Span
 

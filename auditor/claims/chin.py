@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from auditor.claims.lexicon import Sense
 from auditor.claims.marks import Mark, Sign, Term, merged
+from auditor.claims.senses import Sense
 from auditor.vocabulary import Level, Phenomenon
 
 # "Moderate, well maintained baseline chin EMG tone": from a level to the tone it is of.

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from auditor.claims.lexicon import Sense
 from auditor.claims.marks import Mark, Sign
 from auditor.claims.parentheses import without_parentheses
 from auditor.claims.pieces import OPERATORS, VERBS, Piece, pieces
+from auditor.claims.senses import Sense
 
 
 class Link(StrEnum):
@@ -114,6 +114,8 @@ def _carried(part: Sequence[Mark], rest: Sequence[Mark]) -> list[Mark]:
     if rest and (rest[0].has(*OPERATORS) or any(m.has(*VERBS) for m in rest)):
         return channels
     denial = [m for m in part if m.has(Sense.NO, Sense.LACK, Sense.ABSENT, Sense.WITHOUT)]
+    if part and part[-1].has(Sense.FULFILLED):
+        return channels
     if part and part[-1].has(Sense.PRESENT, Sense.SHOWS, Sense.OCCURS):
         denial += [m for m in part if m.has(Sense.NOT)]
     return channels + [replace(m, senses={Sense.LACK: True}) for m in denial[:1]]

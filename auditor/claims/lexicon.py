@@ -2,254 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from itertools import product
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
-
-from auditor.claims.text import Token, tokens
-from auditor.vocabulary import Level, Phenomenon
+from auditor.claims.lexicon_file import Group, LexiconFile, QuantitiesEntry
+from auditor.claims.phrases import Phrases, expanded
+from auditor.claims.senses import Sense
+from auditor.vocabulary import Phenomenon
 from auditor.yaml_file import YamlFile
-
-
-class Sense(StrEnum):
-    """What a word does in a sentence. Those of the file's ``words`` bear its keys."""
-
-    NAME = "name"
-    DESCRIPTION = "description"
-    AFTER_NAME = "after_a_name"
-    LIKENESS = "likeness"
-    FREEDOM = "freedom"
-    CRITERION = "criterion"
-    EYES = "eyes"
-    EYE_KIND = "eye_kind"
-    EYE_DESCRIBED = "eye_described"
-    EYE_NEUTRAL = "eye_neutral"
-    MUSCLE = "muscle"
-    TONE = "tone"
-    AFTER_MUSCLE = "after_a_muscle"
-    TONE_GONE = "tone_gone"
-    LEVEL = "level"
-    VAGUE = "vague"
-    COMPARED = "compared"
-    MOVES = "moves"
-
-    NO = "no"
-    LACK = "lack"
-    WITHOUT = "without"
-    INSTEAD = "instead"
-    NEITHER = "neither"
-    NOR = "nor"
-    NOT = "not"
-    ABSENT = "absent"
-    PRESENT = "present"
-    DECIDED = "decided"
-    SHOWS = "shows"
-    OCCURS = "occurs"
-    LASTS = "lasts"
-    MEETS = "meets"
-    FALLS_SHORT = "falls_short"
-    IS = "is"
-    EXCLUDES = "excludes"
-    EXCLUDED = "excluded"
-    HEDGE = "hedge"
-    DOUBTFUL = "doubtful"
-    MODAL = "modal"
-    INVERTED = "inverted"
-    IF = "if"
-    NEEDS = "needs"
-    CHARACTERIZED = "characterized"
-    NEEDED = "needed"
-    DEFINES = "defines"
-    HARDLY = "hardly"
-    FADES = "fades"
-    REPLACES = "replaces"
-    UNCLEAR = "unclear"
-    ELSEWHERE = "elsewhere"
-    AS_ELSEWHERE = "as_elsewhere"
-    EXCEPT = "except"
-    JUST = "just"
-    ACCOMPANIED = "accompanied"
-    RELATES = "relates"
-    UNRELATED = "unrelated"
-    BREAK = "break"
-    BECAUSE = "because"
-    AND = "and"
-    OR = "or"
-    RELATIVE = "relative"
-    WITH = "with"
-    PREPOSITION = "preposition"
-    ARTICLE = "article"
-    TRANSPARENT = "transparent"
-    PRESENCE = "presence"
-    ECHO = "echo"
-    CARRIER = "carrier"
-    SIGNAL = "signal"
-    SUCH = "such"
-    CLEAR = "clear"
-    ADVERB = "adverb"
-    FILLER = "filler"
-    ANAPHOR = "anaphor"
-    STAGE = "stage"
-
-
-_OF_WORDS = frozenset(
-    sense for sense in Sense if list(Sense).index(sense) >= list(Sense).index(Sense.NO)
-)
-
-Group: TypeAlias = Literal["background", "eyes", "sleep_waves", "muscle", "movement"]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _PhenomenonEntry(_Strict):
-    group: Group
-    names: list[str]
-    descriptions: list[str] = []
-
-
-class _EyesEntry(_Strict):
-    heads: list[str]
-    kinds: dict[Phenomenon, list[str]]
-    described: dict[Phenomenon, list[str]]
-    neutral: list[str]
-
-
-class _ChinEntry(_Strict):
-    muscles: list[str]
-    tone: list[str]
-    after_a_muscle: list[str]
-    gone: list[str]
-    levels: dict[Level, list[str]]
-    vague: list[str]
-    compared: list[str]
-    moves: list[str]
-
-
-class _ShareEntry(_Strict):
-    op: Literal[">", ">=", "<", "<=", "=="]
-    fraction: float
-    words: list[str]
-
-
-class _QuantitiesEntry(_Strict):
-    seconds: dict[str, float]
-    hertz: dict[str, float]
-    microvolts: dict[str, float]
-    percent: list[str]
-    numbers: dict[str, float]
-    fractions: dict[str, float]
-    to: list[str]
-    compare: dict[Literal[">", ">=", "<", "<=", "==", "between"], list[str]]
-    shares: list[_ShareEntry]
-    epoch: list[str]
-    lasting: list[str]
-    long: list[str]
-    part: list[str]
-    from_here: list[str]
-    up_to_here: list[str]
-    first: list[str]
-    last: list[str]
-
-
-class _ChannelsEntry(_Strict):
-    leads: list[str]
-    references: list[str]
-
-
-class _File(_Strict):
-    language: str
-    phenomena: dict[Phenomenon, _PhenomenonEntry]
-    after_a_name: list[str]
-    likeness: list[str]
-    freedom: list[str]
-    criterion: list[str]
-    eyes: _EyesEntry
-    chin: _ChinEntry
-    words: dict[str, list[str]]
-    quantities: _QuantitiesEntry
-    channels: _ChannelsEntry
-    abbreviations: list[str]
-    foreign: list[str]
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> _File:
-        named = {*self.phenomena, *self.eyes.kinds, Phenomenon.CHIN_TONE}
-        if nameless := set(Phenomenon) - named:
-            raise ValueError(f"phenomena: no names for {', '.join(sorted(nameless))}")
-        if missing := {str(s) for s in _OF_WORDS} - set(self.words):
-            raise ValueError(f"words: the list {', '.join(sorted(missing))} is missing")
-        if unknown := set(self.words) - {str(s) for s in _OF_WORDS}:
-            raise ValueError(f"words: there is no list {', '.join(sorted(unknown))}")
-        return self
-
-
-Senses: TypeAlias = Mapping[Sense, Any]
-_Node: TypeAlias = dict[str, Any]
-_END = ""
-
-
-class Phrases:
-    """Phrases of several words, each with a value, found by longest match.
-
-    A hyphen in the text counts as the space between two words.
-    """
-
-    def __init__(self) -> None:
-        self._root: _Node = {}
-
-    def add(self, entry: str, sense: Sense | str, value: Any = True) -> None:
-        """Adds every phrase that an entry of the file stands for."""
-        for words in expanded(entry):
-            node = self._root
-            for word in words:
-                node = node.setdefault(word, {})
-            node.setdefault(_END, {})[sense] = value
-
-    def longest(self, found: Sequence[Token], at: int) -> tuple[int, Mapping[Any, Any]] | None:
-        """Where the longest phrase that begins here ends, and its senses; None for none."""
-        node = self._root
-        best = None
-        i = at
-        n = len(found)
-        while i < n:
-            child = node.get(found[i].text)
-            if child is None:
-                if found[i].text != "-" or i == at or not found[i].tight:
-                    break
-                i += 1
-                continue
-            node = child
-            i += 1
-            senses = node.get(_END)
-            if senses is not None:
-                best = (i, senses)
-        return best
-
-    def single_words(self) -> Iterator[tuple[str, Senses]]:
-        """The phrases of one word, with their senses."""
-        for word, child in self._root.items():
-            if _END in child:
-                yield word, child[_END]
-
-    def words(self) -> Iterator[str]:
-        """Every word of every phrase."""
-        nodes = [self._root]
-        while nodes:
-            node = nodes.pop()
-            for word, child in node.items():
-                if word != _END:
-                    yield word
-                    nodes.append(child)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,28 +76,10 @@ def read_lexicon(file: Traversable) -> Lexicon:
     Raises:
         RulebookRefused: it is not there, or not whole; names the file and the key.
     """
-    return _compiled(YamlFile(file).as_model(_File))
+    return _compiled(YamlFile(file).as_model(LexiconFile))
 
 
-def expanded(entry: str) -> Iterator[tuple[str, ...]]:
-    """The phrases that an entry stands for, as tokens: ``(s)``, ``(word)`` and ``|`` spelt out."""
-    choices = [list(_alternatives(part)) for part in entry.split()]
-    for choice in product(*choices):
-        yield tuple(t.text for t in tokens(" ".join(choice)) if t.text != "-")
-
-
-def _alternatives(part: str) -> Iterator[str]:
-    if optional := re.fullmatch(r"\((.+)\)", part):
-        yield ""
-        part = optional[1]
-    for word in part.split("|"):
-        stem, _, ending = word.partition("(") if word.endswith(")") else (word, "", "")
-        yield stem
-        if ending:
-            yield stem + ending.removesuffix(")")
-
-
-def _compiled(file: _File) -> Lexicon:
+def _compiled(file: LexiconFile) -> Lexicon:
     phrases = Phrases()
     for sense, entries, value in _entries(file):
         for entry in entries:
@@ -377,7 +123,7 @@ def _compiled(file: _File) -> Lexicon:
     )
 
 
-def _quantity_starts(quantities: _QuantitiesEntry) -> frozenset[str]:
+def _quantity_starts(quantities: QuantitiesEntry) -> frozenset[str]:
     """The words with which a quantity can begin."""
     entries = [
         *(entry for entries in quantities.compare.values() for entry in entries),
@@ -390,7 +136,7 @@ def _quantity_starts(quantities: _QuantitiesEntry) -> frozenset[str]:
     return frozenset(phrase[0] for entry in entries for phrase in expanded(entry))
 
 
-def _entries(file: _File) -> Iterator[tuple[Sense, Iterable[str], Any]]:
+def _entries(file: LexiconFile) -> Iterator[tuple[Sense, Iterable[str], Any]]:
     """Each list of the file with its sense and what it stands for."""
     for phenomenon, entry in file.phenomena.items():
         yield Sense.NAME, entry.names, phenomenon

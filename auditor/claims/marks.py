@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from auditor.claims.lexicon import Lexicon, Sense
+from auditor.claims.lexicon import Lexicon
 from auditor.claims.quantities import Quantity, quantity_at
+from auditor.claims.senses import Sense
 from auditor.claims.text import Token, fold
 from auditor.vocabulary import Level, Phenomenon
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from auditor.claims.lexicon import Sense
 from auditor.claims.marks import Sign, joins
 from auditor.claims.mentions import Reading
 from auditor.claims.operators import unrelated
 from auditor.claims.scope import Reach, Scope
+from auditor.claims.senses import Sense
 from auditor.claims.state import State
 from auditor.vocabulary import Phenomenon
 

@@ -6,11 +6,11 @@ the word is none of its kind here.
 
 from __future__ import annotations
 
-from auditor.claims.lexicon import Sense
 from auditor.claims.marks import joins
 from auditor.claims.mentions import Reading
 from auditor.claims.predicates import absent
 from auditor.claims.scope import Reach, Scope
+from auditor.claims.senses import Sense
 from auditor.claims.state import State
 
 _AFTER_NONE = (
@@ -61,6 +61,8 @@ def neither(state: State, i: int) -> int:
     if state.has(i + 1, Sense.PRESENT):
         state.deny()
         return i + 2
+    if not state.mention_follows(i):
+        state.set(state.subject, Reading.UNREAD)
     state.open(Reading.ABSENT, Reach.WHOLE)
     return i + 1
 

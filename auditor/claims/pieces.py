@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from auditor.claims.lexicon import Sense
 from auditor.claims.marks import Mark, Sign, joins
+from auditor.claims.senses import Sense
 
 OPERATORS = (
     *(Sense.NO, Sense.LACK, Sense.WITHOUT, Sense.INSTEAD, Sense.NEITHER, Sense.NOR, Sense.NOT),

@@ -6,9 +6,9 @@ the word is none of its kind here.
 
 from __future__ import annotations
 
-from auditor.claims.lexicon import Sense
 from auditor.claims.mentions import Reading
 from auditor.claims.scope import Reach
+from auditor.claims.senses import Sense
 from auditor.claims.state import State
 
 # "Is not really needed": how far a verb may stand before its predicate.

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from auditor.claims.lexicon import Lexicon, Sense
+from auditor.claims.lexicon import Lexicon
+from auditor.claims.senses import Sense
 from auditor.claims.text import Token
 from auditor.vocabulary import EPOCH_S, Extent, Interval, Span
 

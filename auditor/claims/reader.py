@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from auditor.claims.attach import attach
 from auditor.claims.claim import claim
 from auditor.claims.clauses import Clause, Link, clauses
-from auditor.claims.lexicon import Lexicon, Sense, load_lexicon
+from auditor.claims.lexicon import Lexicon, load_lexicon
 from auditor.claims.marks import Mark, marks
 from auditor.claims.mentions import Mention, Reading
+from auditor.claims.senses import Sense
 from auditor.claims.statement import read_clause
 from auditor.claims.terms import with_terms
 from auditor.claims.text import Sentence, sentences

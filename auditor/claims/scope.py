@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from auditor.claims.lexicon import Sense
 from auditor.claims.marks import Mark, Sign, Term
 from auditor.claims.mentions import Reading
+from auditor.claims.senses import Sense
 from auditor.vocabulary import Phenomenon
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from auditor.claims.lexicon import Sense
 from auditor.claims.marks import Mark, Sign, Term
 from auditor.claims.mentions import Mention, Reading
 from auditor.claims.scope import Reach, Scope, combined, held_until
+from auditor.claims.senses import Sense
 
 _NOUNS = (Sense.STAGE, Sense.EYES, Sense.AFTER_NAME, Sense.AFTER_MUSCLE, Sense.MOVES)
 

@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 from auditor.claims import operators, predicates
 from auditor.claims.clauses import Clause
-from auditor.claims.lexicon import Sense
 from auditor.claims.marks import Mark, Sign, joins
 from auditor.claims.mentions import Mention, Reading
 from auditor.claims.negation import not_
+from auditor.claims.senses import Sense
 from auditor.claims.state import State
 
 _Reader: TypeAlias = Callable[[State, int], int | None]

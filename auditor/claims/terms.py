@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from auditor.claims.chin import with_chin_tone
-from auditor.claims.lexicon import Lexicon, Sense
+from auditor.claims.lexicon import Lexicon
 from auditor.claims.marks import Mark, Sign, Term, joins, merged
+from auditor.claims.senses import Sense
 from auditor.vocabulary import Phenomenon
 
 
