@@ -98,7 +98,7 @@ def _check_frame(frame: bytes) -> None:
     """Proves that the emptied string was ``Binary.data``."""
     try:
         resource = json.loads(frame)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotABinary("it is not JSON") from error
     if not isinstance(resource, dict) or resource.get("resourceType") != "Binary":
         raise NotABinary("it is not a Binary")

@@ -24,7 +24,6 @@ of another origin are refused, and redirects are not followed.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import logging
 import os
@@ -245,7 +244,7 @@ class FhirClient:
         """
         request = f"GET {resource_type}"
         response = self._send(request, "GET", self._url(f"{resource_type}/{resource_id}"))
-        return self._resource(request, response, resource_type)
+        return self._identified(request, self._resource(request, response, resource_type))
 
     def search(self, resource_type: str, criteria: Criteria) -> Iterator[Resource]:
         """Every match, page after page; pages are asked for as they are needed.
@@ -269,7 +268,7 @@ class FhirClient:
             page = self._page(request, response)
             for entry in page.entry:
                 if entry.search.mode == "match":
-                    yield entry.resource
+                    yield self._identified(request, entry.resource)
             if page.next_url is None:
                 return
             url = self._own(request, page.next_url)
@@ -519,6 +518,11 @@ class FhirClient:
             raise BadAnswer(self.server, request, f"answered with no {resource_type}")
         return body
 
+    def _identified(self, request: str, resource: Resource) -> Resource:
+        if not _is_identified(resource):
+            raise BadAnswer(self.server, request, "answered with a resource without type and id")
+        return resource
+
     def _stored(
         self,
         request: str,
@@ -528,7 +532,7 @@ class FhirClient:
     ) -> Resource:
         """The resource as stored: from the body, or found again where a server sends none."""
         body = _json_object(response)
-        if body is not None and body.get("resourceType") == resource_type and "id" in body:
+        if body and body.get("resourceType") == resource_type and _is_identified(body):
             return body
         location = response.headers.get("Location", "") or response.headers.get(
             "Content-Location", ""
@@ -594,7 +598,8 @@ def _query(criteria: Criteria) -> httpx.QueryParams:
 
 
 def _if_match(resource: Resource) -> dict[str, str]:
-    version = resource.get("meta", {}).get("versionId")
+    meta = resource.get("meta")
+    version = meta.get("versionId") if isinstance(meta, dict) else None
     return {} if version is None else {"If-Match": f'W/"{version}"'}
 
 
@@ -612,9 +617,21 @@ def _is_repeatable(request: Mapping[str, Any]) -> bool:
 def _json_object(response: httpx.Response) -> Resource | None:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+_TYPE = re.compile(r"[A-Za-z]{1,64}")
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+def _is_identified(resource: Resource) -> bool:
+    """Whether a resource can be referred to: others' code relies on that of every answer."""
+    return all(
+        isinstance(value := resource.get(element), str) and pattern.fullmatch(value)
+        for element, pattern in (("resourceType", _TYPE), ("id", _ID))
+    )
 
 
 _CODE = re.compile(r"[a-z][a-z-]{0,40}")
@@ -645,7 +662,7 @@ def _phrase(status: int) -> str:
 def _retry_after_s(response: httpx.Response) -> float | None:
     """Seconds to wait by the Retry-After header, which is a number or a date (RFC 9110)."""
     value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
         at = parsedate_to_datetime(value)
@@ -676,7 +693,7 @@ def difference(
     if sha1_base64 is not None:
         try:
             expected = base64.b64decode(sha1_base64, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error, or characters that are not ASCII
             return "the attachment's hash is not base64"
         if expected != found_sha1:
             return "sent bytes whose SHA-1 is not the attachment's hash"

@@ -8,7 +8,6 @@ the same patient: a report on the wrong patient is the worst that this program c
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Iterator
@@ -219,7 +218,7 @@ def _order_of(client: FhirClient, resource: Resource) -> StudyOrder:
     if document.status != "current":
         raise StudyRefused(
             document.name,
-            f"its status is {document.status!r}, not 'current'",
+            "its status is not 'current'",
             "send the study that replaces it",
         )
     order = _polysomnography_order(client, document)
@@ -305,7 +304,7 @@ def _inline(attachment: _Attachment, source: str) -> bytes:
     """The bytes of an attachment that stand within its DocumentReference."""
     try:
         content = base64.b64decode(attachment.data, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error, or characters that are not ASCII
         raise StudyRefused(
             source, "its attachment's data is not base64", "send it again"
         ) from error

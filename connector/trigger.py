@@ -55,7 +55,7 @@ def ensure_subscription(client: FhirClient, endpoint: str, secret: str) -> Resou
     stored = next(client.search("Subscription", {"url": endpoint}), None)
     if stored is None:
         return client.create(wanted, {"url": endpoint})
-    serves = stored["status"] in ("requested", "active") and all(
+    serves = stored.get("status") in ("requested", "active") and all(
         stored.get(element) == wanted[element] for element in ("criteria", "channel")
     )
     if serves:

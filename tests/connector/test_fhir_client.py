@@ -227,15 +227,25 @@ def test_what_an_outcome_says_in_free_text_is_not_passed_on(scripted_server: Sta
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"[]", b'{"resourceType": "Bundle"}', b'{"resourceType": "OperationOutcome"}'],
+    [
+        *(b"", b"<html>", b"[]", b'{"resourceType": "Bundle"}'),
+        b'{"resourceType": "OperationOutcome"}',
+        b'{"resourceType": "Patient"}',
+        b'{"resourceType": "Patient", "id": 7}',
+        b'{"resourceType": "Patient", "id": "../Doe"}',
+        b'{"resourceType": "Patient", "id": "\\ud800"}',
+        b'{"resourceType": "Patient", "id": "1", "x": ' + b"[" * 50_000,
+    ],
+    ids=lambda body: body[:50],
 )
 def test_an_answer_that_is_no_resource_is_refused(
     scripted_server: StartServer, body: bytes
 ) -> None:
     server = scripted_server()
     server.answers(Answer(body=body))
-    with FhirClient(server.base_url) as client, pytest.raises(BadAnswer):
+    with FhirClient(server.base_url) as client, pytest.raises(BadAnswer) as caught:
         client.read("Patient", "1")
+    assert "Doe" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +255,8 @@ def test_an_answer_that_is_no_resource_is_refused(
         {"resourceType": "Bundle", "type": "history"},
         {"resourceType": "Bundle", "type": "searchset", "entry": "none"},
         {"resourceType": "Bundle", "type": "searchset", "entry": [{"fullUrl": "x"}]},
+        {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": {"id": "1"}}]},
+        {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": patient()}]},
     ],
 )
 def test_a_broken_searchset_is_refused(
@@ -259,10 +271,10 @@ def test_a_broken_searchset_is_refused(
 def test_only_matches_are_yielded(scripted_server: StartServer) -> None:
     server = scripted_server()
     entries = [
-        {"resource": {"id": "1"}, "search": {"mode": "match"}},
-        {"resource": {"id": "2"}, "search": {"mode": "include"}},
-        {"resource": {"id": "3"}, "search": {"mode": "outcome"}},
-        {"resource": {"id": "4"}},
+        {"resource": patient(id="1"), "search": {"mode": "match"}},
+        {"resource": patient(id="2"), "search": {"mode": "include"}},
+        {"resource": {"resourceType": "OperationOutcome"}, "search": {"mode": "outcome"}},
+        {"resource": patient(id="4")},
     ]
     server.answers(as_json({"resourceType": "Bundle", "type": "searchset", "entry": entries}))
     with FhirClient(server.base_url) as client:
@@ -347,7 +359,7 @@ def test_a_redirect_is_not_followed(scripted_server: StartServer, tmp_path: Path
 def test_pages_in_a_circle_end(scripted_server: StartServer) -> None:
     server = scripted_server()
     server.script = lambda request: searchset(
-        {"id": request.path}, next_url=f"Patient?page={'2' if 'page=1' in request.path else '1'}"
+        patient(id="1"), next_url=f"Patient?page={'2' if 'page=1' in request.path else '1'}"
     )
     with FhirClient(server.base_url) as client, pytest.raises(BadAnswer, match="circle"):
         list(client.search("Patient", {}))
@@ -452,6 +464,17 @@ def test_retry_after_is_honoured(scripted_server: StartServer) -> None:
         assert client.read("Patient", "1")["id"] == "1"
 
 
+@pytest.mark.usefixtures("no_backoff")
+@pytest.mark.parametrize("value", ["", "²", "-5", "soon", "Fri, 99 Foo 99999"])
+def test_a_retry_after_that_says_nothing_is_passed_over(
+    scripted_server: StartServer, value: str
+) -> None:
+    server = scripted_server()
+    server.answers(Answer(503, headers={"Retry-After": value}), FOUND)
+    with FhirClient(server.base_url) as client:
+        assert client.read("Patient", "1")["id"] == "1"
+
+
 @pytest.mark.parametrize("value", ["3600", "Fri, 31 Dec 2999 23:59:59 GMT"])
 def test_a_server_that_wants_an_hour_of_rest_is_left_to_the_caller(
     scripted_server: StartServer, value: str
@@ -509,6 +532,7 @@ def test_raw_bytes_are_taken_from_any_address_of_the_server(
         (2999, None, "3000 bytes where the attachment says 2999"),
         (3000, SHA1.swapcase(), "SHA-1"),
         (None, "not base64!", "not base64"),
+        (None, "größer", "not base64"),
     ],
 )
 def test_a_wrong_file_is_refused_and_leaves_the_old_one(

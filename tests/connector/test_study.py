@@ -141,6 +141,7 @@ NO_PLACE = [{"attachment": {"contentType": "application/edf"}}]
     ("laboratory", "said"),
     [
         (Laboratory(document={"status": "superseded"}), "not 'current'"),
+        (Laboratory(attachment={"url": None, "data": "größer"}), "data is not base64"),
         (Laboratory(document={"context": None}), "no order for polysomnography"),
         (Laboratory(order={"code": OTHER_ORDER}), "no order for polysomnography"),
         (Laboratory(order={"code": None}), "no order for polysomnography"),

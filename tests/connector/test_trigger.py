@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import Answer, ScriptedServer
 
 from connector.fhir import FhirClient, Resource, reference_to
 from connector.trigger import (
@@ -171,6 +172,18 @@ def test_a_subscription_that_no_longer_serves_is_renewed(
     assert renewed["id"] == stored["id"]
     assert renewed["status"] == "active"
     assert renewed["criteria"] == CRITERIA
+
+
+def test_a_subscription_that_says_nothing_of_itself_is_renewed(
+    scripted_server: Callable[[], ScriptedServer],
+) -> None:
+    server = scripted_server()
+    bare = {"resourceType": "Subscription", "id": "1", "meta": "of another kind"}
+    found = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": bare}]}
+    server.answers(*(Answer(body=json.dumps(body).encode()) for body in (found, bare)))
+    with FhirClient(server.base_url) as client:
+        ensure_subscription(client, "http://here/hook", SECRET)
+    assert [request.method for request in server.requests] == ["GET", "PUT"]
 
 
 def test_a_new_secret_replaces_the_old(fhir: FhirClient, endpoint: str) -> None:
