@@ -42,6 +42,11 @@ BEFORE_S = 17.5
 PAUSE_S = 3.0
 """Between what is held against it and the shift."""
 
+BEGINS_AT, ENDS_AT = 0.3, 0.5
+ONSET_S = 0.25
+"""The shares of its largest shift at which one begins and ends, and half a step earlier. Measured
+on 72 simulated arousals: the beginning is 0.4 s early to 0.2 s late in nine of ten. It must be
+right, as a K complex that ends up to 1 s before an arousal goes with it."""
 SHIFT = 0.8
 """Weighted rise in natural logarithms of power: fast activity doubled and half as much again,
 or alpha fourfold."""
@@ -71,7 +76,7 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
         - 6.0 * _interrupted(found)
         - 6.0 * found.mean(_present(earlier, Phenomenon.MAJOR_BODY_MOVEMENT, len(shift)))
     )
-    start_s, end_s = found.first / RATE_HZ, found.past / RATE_HZ
+    start_s, end_s = np.maximum(found.first / RATE_HZ - ONSET_S, 0.0), found.past / RATE_HZ
     score -= 5.0 * _lacks_chin_rise(signals, earlier, start_s, end_s, logistic(score) >= 0.05)
     nothing = np.full(len(found), np.nan)
     events = Candidates(start_s, end_s, logistic(score), nothing, nothing)
@@ -144,14 +149,15 @@ def _runs(shift: Doubles) -> Spans:
     """Stretches of shifted EEG, cut where they have become wakefulness.
 
     The window of the spectrum smears a large shift far beyond its ends, so that each stretch
-    reaches only as far as it has half its size.
+    reaches only as far as it has some share of its size.
     """
     rough = Spans.of_mask(uniform_filter1d(shift, 3, mode="nearest") >= SHIFT)
     rough = rough.where(rough.past - rough.first >= CANDIDATE_S * RATE_HZ)
     first, past = rough.first.copy(), rough.past.copy()
     for i, (a, b) in enumerate(zip(rough.first, rough.past, strict=True)):
-        inside = np.flatnonzero(shift[a:b] >= 0.5 * shift[a:b].max())
-        first[i], past[i] = a + inside[0], a + inside[-1] + 1
+        share = shift[a:b] / shift[a:b].max()
+        first[i] = a + np.flatnonzero(share >= BEGINS_AT)[0]
+        past[i] = a + np.flatnonzero(share >= ENDS_AT)[-1] + 1
     return Spans(first, np.minimum(past, first + round(LONGEST_S * RATE_HZ)))
 
 

@@ -21,6 +21,7 @@ from auditor.engine import audit
 from auditor.evidence import measure
 from auditor.rulebook import Rulebook, load_rulebook
 from auditor.vocabulary import (
+    EPOCH_S,
     Claim,
     EpochAudit,
     Event,
@@ -35,12 +36,14 @@ from auditor.vocabulary import (
 )
 from staging.montage import choose_montage
 from staging.phantom import Phantom, PhantomSettings, simulate
-from staging.phantom_rationales import Seen, in_words, look_at, true_scoring
+from staging.phantom_plan import NightPlan, PlannedEvent
+from staging.phantom_rationales import in_words, true_scoring
+from staging.phantom_seen import Seen, look_at
 
 NIGHT_HOURS = 2.0
 SEEDS = (101, 102, 103, 104)
 """Odd seeds give typical nights, even ones hard nights."""
-EVERY = 3
+EVERY = 2
 """One epoch in so many is made false, so that the scoring around it stays true."""
 FAR_S = 6.0
 """What is told this far from the nearest real one is told at a wrong time."""
@@ -416,11 +419,33 @@ def _deduction(epoch: EpochAudit, way: Callable[[Seen, Rng], Lie | None]) -> Ver
 
 
 def nights(seeds: Sequence[int]) -> Iterator[tuple[Phantom, Evidence]]:
+    """A night for each seed, and one in which every other epoch of N1 has a K complex in vain."""
     for seed in seeds:
         hard = seed % 2 == 0
         make = PhantomSettings.hard if hard else PhantomSettings.typical
-        phantom = simulate(seed, make(hours=NIGHT_HOURS))
-        yield phantom, measure(choose_montage(phantom.recording))
+        yield _measured(simulate(seed, make(hours=NIGHT_HOURS)))
+    yield _measured(_night_of_spoiled_k_complexes(seeds[0]))
+
+
+def _measured(phantom: Phantom) -> tuple[Phantom, Evidence]:
+    return phantom, measure(choose_montage(phantom.recording))
+
+
+def _night_of_spoiled_k_complexes(seed: int) -> Phantom:
+    stages = [Stage.W] * 10 + [Stage.N1] * 50
+    rng = np.random.default_rng(seed)
+    alpha = [
+        PlannedEvent.typical(Phenomenon.ALPHA_RHYTHM, 15.0 * i, duration_s=14.0) for i in range(20)
+    ]
+    spoiled = []
+    for i in range(12, 60, 2):
+        start = i * EPOCH_S + float(rng.uniform(3, 9))
+        pause = float(rng.uniform(0.1, 0.6))
+        k_complex = PlannedEvent.typical(Phenomenon.K_COMPLEX, start)
+        arousal = PlannedEvent.typical(Phenomenon.AROUSAL, k_complex.end_s + pause)
+        rolling = PlannedEvent.typical(Phenomenon.SLOW_EYE_MOVEMENTS, arousal.end_s + 1.0)
+        spoiled += [k_complex, arousal, rolling]
+    return simulate(seed, plan=NightPlan.of(stages, [*alpha, *spoiled]))
 
 
 def report(results: Results) -> None:
