@@ -119,7 +119,7 @@ def night_floor_uv(tone_uv: Doubles) -> float:
     """The lowest tone that lasts, from the tone of every usable epoch; shape ``(n,)``.
 
     A fixed number of epochs rather than a share: half a night then has the same floor as the
-    whole, as long as it holds ten relaxed minutes.
+    whole, as long as it holds five relaxed minutes.
     """
     lowest = np.sort(tone_uv)[:FLOOR_EPOCHS]
     if len(tone_uv) < 4 * FLOOR_EPOCHS:

@@ -50,7 +50,7 @@ def score(found: Deflections) -> Doubles:
     width = _width(found)
     seen_frontally = np.minimum(np.abs(found.frontal_gain) / FRONTAL_GAIN, 1.0)
     log_odds: Doubles = (
-        -7.3
+        -6.8
         + _shape(found)
         - 7.5 * np.maximum(width, 0.0)
         - 8.0 * np.minimum(width, 0.0)

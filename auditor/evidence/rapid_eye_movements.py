@@ -54,7 +54,7 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
 
 def _out_of_phase(both: Eyes) -> Candidates:
     found = eyes.deflections(both)
-    score = 1.8 + _shape(found) - _in_muscle(both, found)
+    score = 1.6 + _shape(found) - _in_muscle(both, found)
     return eyes.candidates(found, _probability(score, eye_blinks.score(found)))
 
 
