@@ -29,13 +29,14 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    func,
     make_url,
     select,
     text,
     update,
 )
 from sqlalchemy.exc import DatabaseError, IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 from auditor.errors import SettingsRefused
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
@@ -348,6 +349,21 @@ class Store:
         )
         with self._session() as session:
             return session.scalars(latest).first()
+
+    @property
+    def sessions(self) -> sessionmaker[Session]:
+        """For what else is kept in the same database."""
+        return self._session
+
+    def latest_audit_id(self, study_id: str) -> int | None:
+        """Of the study's latest audit, without reading it."""
+        latest = (
+            select(func.max(AuditRow.id))
+            .join(HypnogramRow, AuditRow.hypnogram_id == HypnogramRow.id)
+            .where(HypnogramRow.study_id == study_id)
+        )
+        with self._session() as session:
+            return session.scalar(latest)
 
     def audit(self, study_id: str) -> AuditRow | None:
         """The study's latest audit."""
