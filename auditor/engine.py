@@ -34,19 +34,18 @@ def audit(
     hypnogram: Hypnogram,
     evidence: Evidence,
     rulebook: Rulebook,
-    second_opinion: Hypnogram | None = None,
 ) -> Audit:
     """Audits a scoring.
 
     Args:
-        hypnogram: the scoring, with a physician's overrides where there are any.
+        hypnogram: the scoring, with a physician's overrides where there are any, and a second
+            opinion where there is one.
         evidence: what was measured in the same recording, without regard to any scoring.
         rulebook: by which to audit.
-        second_opinion: another stager's scoring of the same recording.
 
     Epochs beyond the recording's end are not audited, which a note says.
     """
-    auditor = _Auditor(hypnogram, evidence, rulebook, second_opinion)
+    auditor = _Auditor(hypnogram, evidence, rulebook)
     epochs = tuple(auditor.epochs())
     return Audit(
         stager=hypnogram.stager,
@@ -55,23 +54,19 @@ def audit(
         not_assessable=tuple(auditor.study_notes()),
         night_findings=tuple(auditor.night_findings(epochs)),
         notes=(*hypnogram.notes, *auditor.notes()),
+        review_budget=rulebook.triage.review_budget.value,
     )
 
 
 class _Auditor:
     """One night under audit."""
 
-    def __init__(
-        self,
-        hypnogram: Hypnogram,
-        evidence: Evidence,
-        rulebook: Rulebook,
-        second_opinion: Hypnogram | None,
-    ) -> None:
+    def __init__(self, hypnogram: Hypnogram, evidence: Evidence, rulebook: Rulebook) -> None:
         self._hypnogram = hypnogram
         self._evidence = evidence
         self._rulebook = rulebook
-        self._second = second_opinion.stages if second_opinion is not None else ()
+        second = hypnogram.second_opinion
+        self._second = second.epochs if second is not None else ()
         self._stages = hypnogram.stages
         self._explains = hypnogram.explains
         self._n = min(len(self._stages), evidence.n_epochs)
@@ -109,18 +104,21 @@ class _Auditor:
             return EpochAudit(scored.index, scored.stage, (), (), (), flags, priority)
         checks = tuple(self._rules.checks(scored.index))
         claims = self._perception.findings(scored, checks)
+        disagreement = self._disagreement(scored)
         flags = self._triage.ordered(
             [
                 *self._reply_flags(scored),
                 *self._perception.flags(scored.stage, claims),
                 *self._deduction.flags(scored, checks, claims),
                 *self._trust_flags(scored, checks),
+                *self._second_opinion_flags(scored, disagreement),
             ]
         )
         signs = Signs(
             rule_holds=leading_to(scored.stage, checks) is Verdict.SUPPORTED,
             confidence=confidence(scored),
             transition=is_transition(self._stages[: self._n], scored.index),
+            disagreement=disagreement,
         )
         return EpochAudit(
             index=scored.index,
@@ -151,16 +149,25 @@ class _Auditor:
     def _trust_flags(self, scored: ScoredEpoch, checks: Sequence[RuleCheck]) -> Iterator[Flag]:
         if leading_to(scored.stage, checks) is not Verdict.SUPPORTED:
             yield from self._signal_flags(scored.index)
-        if scored.index < len(self._second):
-            other = self._second[scored.index]
-            if other not in (scored.stage, Stage.UNSCORED):
-                yield self._triage.flag(
-                    FlagCode.SECOND_OPINION_DIFFERS, f"another stager scored {other} here"
-                )
         if self._triage.is_unsure(scored):
             yield self._triage.flag(
                 FlagCode.LOW_CONFIDENCE,
                 f"the stager gives {scored.stage} a probability of {confidence(scored):.0%}",
+            )
+
+    def _disagreement(self, scored: ScoredEpoch) -> float:
+        if scored.index >= len(self._second):
+            return 0.0
+        return self._triage.disagreement(scored, self._second[scored.index])
+
+    def _second_opinion_flags(self, scored: ScoredEpoch, disagreement: float) -> Iterator[Flag]:
+        if disagreement:
+            other = self._second[scored.index]
+            sure = (
+                "" if other.probabilities is None else f" with a probability of {disagreement:.0%}"
+            )
+            yield self._triage.flag(
+                FlagCode.SECOND_OPINION_DIFFERS, f"another stager scored {other.stage} here{sure}"
             )
 
     def _signal_flags(self, index: int) -> Iterator[Flag]:

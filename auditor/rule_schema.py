@@ -390,6 +390,7 @@ class Risk(Document):
     no_rule_holds: Points
     not_confident: Points = Field(description="times 1 − the probability of the stage")
     transition: Points
+    disagreement: Points = Field(description="times a second stager's probability of its stage")
 
 
 class TriageDocument(Document):

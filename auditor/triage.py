@@ -24,11 +24,13 @@ class Signs:
         rule_holds: whether a rule that leads to its stage surely holds.
         confidence: the stager's probability of the stage; None where it gives none.
         transition: whether a neighbour was scored otherwise.
+        disagreement: how sure a second stager is of another stage, 0 to 1.
     """
 
     rule_holds: bool
     confidence: float | None
     transition: bool
+    disagreement: float = 0.0
 
 
 class Triage:
@@ -45,6 +47,16 @@ class Triage:
         """Whether the stager itself gives its stage too little."""
         given = confidence(scored)
         return given is not None and given < self._weights.low_confidence_below.value
+
+    def disagreement(self, scored: ScoredEpoch, second: ScoredEpoch) -> float:
+        """How sure a second stager is of another stage, 0 to 1.
+
+        0 where it agrees, has no stage, or is itself unsure; 1 where it gives no probabilities.
+        """
+        if second.stage in (scored.stage, Stage.UNSCORED) or self.is_unsure(second):
+            return 0.0
+        given = confidence(second)
+        return 1.0 if given is None else given
 
     def ordered(self, flags: Iterable[Flag]) -> tuple[Flag, ...]:
         """Worst first; the same words once."""
@@ -69,6 +81,7 @@ class Triage:
             points += risk.not_confident.points * (1.0 - signs.confidence)
         if signs.transition:
             points += risk.transition.points
+        points += risk.disagreement.points * signs.disagreement
         return round(1.0 / (1.0 + math.exp(-points)), 4)
 
 

@@ -281,11 +281,19 @@ class StagerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Hypnogram:
-    """A whole recording as scored: epochs 0, 1, 2, … without holes."""
+    """A whole recording as scored: epochs 0, 1, 2, … without holes.
+
+    Attributes:
+        stager: who scored.
+        epochs: one for each epoch.
+        notes: how the scoring came about, as sentences.
+        second_opinion: another stager's scoring of the same recording, where one was asked for.
+    """
 
     stager: StagerIdentity
     epochs: tuple[ScoredEpoch, ...]
     notes: tuple[str, ...] = ()
+    second_opinion: Hypnogram | None = None
 
     def __post_init__(self) -> None:
         if any(scored.index != i for i, scored in enumerate(self.epochs)):
@@ -617,6 +625,7 @@ class Audit:
         not_assessable: what the whole recording cannot show, as sentences.
         night_findings: what is wrong with the scoring as a whole, as sentences.
         notes: how recording and scoring were read.
+        review_budget: the share of the epochs that a physician has time for, 0 to 1.
     """
 
     stager: StagerIdentity
@@ -625,6 +634,7 @@ class Audit:
     not_assessable: tuple[str, ...] = ()
     night_findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    review_budget: float = 1.0
 
     @property
     def flagged(self) -> tuple[EpochAudit, ...]:

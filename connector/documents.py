@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from auditor.errors import UsageError
+from auditor.triage import review_list
 from auditor.vocabulary import (
     EPOCH_S,
     Audit,
@@ -119,6 +120,10 @@ def audit_json(audit: Audit, evidence: Evidence, figures: Json) -> Json:
             "flags": dict(Counter(flag.code.value for e in flagged for flag in e.flags)),
             "claims": dict(Counter(c.verdict.value for e in audit.epochs for c in e.claims)),
             "review_order": [epoch.index for epoch in flagged],
+            "review": {
+                "budget": audit.review_budget,
+                "epochs": [epoch.index for epoch in review_list(audit, audit.review_budget)],
+            },
             "not_assessable": list(audit.not_assessable),
             "night_findings": list(audit.night_findings),
             "notes": list(audit.notes),

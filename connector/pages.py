@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from auditor.vocabulary import EPOCH_S, FlagCode
 from connector.documents import Json, write_json, write_text
 from connector.store import State, StoredStudy
-from connector.wording import claimed
+from connector.wording import claimed, within_budget
 
 STYLESHEET = files("templates") / "pages" / "page.css"
 
@@ -66,7 +66,11 @@ def write_report(audit: Json, folder: Path) -> None:
 
 
 def _report(audit: Json) -> dict[str, Any]:
-    return {"hypnogram": _hypnogram(audit), "flagged": list(_flagged(audit))}
+    return {
+        "hypnogram": _hypnogram(audit),
+        "flagged": list(_flagged(audit)),
+        "budget": within_budget(audit),
+    }
 
 
 # ── the hypnogram, as a drawing ───────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from auditor.vocabulary import FlagCode
 from connector.documents import Json
 from connector.scored import FOREIGN_STAGER
-from connector.wording import claimed
+from connector.wording import claimed, within_budget
 from staging.stager import Progress
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def summary(document: Json) -> str:
         "",
         f"Flagged for review: {totals['flagged']} of {totals['epochs']} epochs "
         f"({totals['flagged_fraction']:.1%})",
+        *_wrapped(within_budget(document)),
         *flag_lines(document),
         *(f"  of the whole night: {finding}" for finding in totals["night_findings"]),
     ]

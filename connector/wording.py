@@ -9,6 +9,30 @@ from connector.documents import Json
 _OPERATORS = {">": "more than ", ">=": "at least ", "<": "less than ", "<=": "at most ", "==": ""}
 
 
+_SHOWN_EPOCHS = 12
+
+
+def within_budget(document: Json) -> str:
+    """What a physician has time for, of an audit document's epochs; nothing where it is none."""
+    # Audits that were stored before they told it have no such part.
+    review = document["summary"].get("review")
+    if not review or not review["epochs"]:
+        return ""
+    flagged = document["summary"]["review_order"]
+    others = [index for index in review["epochs"] if index not in set(flagged)]
+    n, within = len(review["epochs"]), len(review["epochs"]) - len(others)
+    said = f"Within the review budget of {review['budget']:.0%}, {n} epochs: "
+    if within == len(flagged):
+        said += "all that are flagged"
+    else:
+        said += f"the first {within} of the {len(flagged)} that are flagged"
+    if others:
+        more = ", …" if len(others) > _SHOWN_EPOCHS else ""
+        shown = ", ".join(map(str, others[:_SHOWN_EPOCHS]))
+        said += f", and without a flag the next most likely to be wrong: {shown}{more}"
+    return f"{said}."
+
+
 def claimed(claim: Json) -> str:
     """A claim as a person reads it: its words, and what they were taken to say.
 

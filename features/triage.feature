@@ -42,6 +42,19 @@ Feature: Triage
       When the scoring is audited
       Then epoch 4 is flagged second-opinion-differs
 
+    Scenario Outline: A second scorer who differs and says how sure it is
+      Given a night of W W N1 N2 N2 N2 N2 N2
+      And a sleep spindle at 8 s of epoch 4
+      And a scorer who calls epoch 4 N2
+      And a second scorer who calls epoch 4 N3 with a probability of <percent> %
+      When the scoring is audited
+      Then epoch 4 <flagged>
+
+      Examples: on both sides of even odds
+        | percent | flagged                           |
+        | 45      | is not flagged                    |
+        | 55      | is flagged second-opinion-differs |
+
     Example: A signal that is poor in one epoch alone
       Given a night of W W N2 N2 N2 N2 N2 N2
       And 15 s of slow waves of 1 Hz and 120 µV in epoch 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from small_nights import epoch, event, evidence_of, rulebook, scored
 
@@ -190,9 +192,20 @@ def test_confidence_orders_what_has_no_flags() -> None:
 
 
 def test_a_second_opinion_that_differs() -> None:
-    first, second = scored(Stage.N2, Stage.N2), scored(Stage.N2, Stage.N3)
-    result = audit(first, evidence_of(N2, N2), rulebook(), second_opinion=second)
+    second = scored(Stage.N2, Stage.N3)
+    first = replace(scored(Stage.N2, Stage.N2), second_opinion=second)
+    result = audit(first, evidence_of(N2, N2), rulebook())
     assert [codes(each) for each in result.epochs] == [set(), {FlagCode.SECOND_OPINION_DIFFERS}]
+
+
+def test_a_second_opinion_weighs_as_much_as_it_is_sure() -> None:
+    told = [ScoredEpoch(i, Stage.N3, {Stage.N3: p}) for i, p in enumerate((0.45, 0.6, 0.95))]
+    first = replace(scored(*[Stage.N2] * 3), second_opinion=scored(*told))
+    result = audit(first, evidence_of(N2, N2, N2), rulebook())
+    unsure, fairly_sure, sure = result.epochs
+    assert not unsure.flags
+    assert unsure.priority < fairly_sure.priority < sure.priority
+    assert "another stager scored N3 here with a probability of 95%" in sure.flags[0].message
 
 
 # ── what the night lacks ──────────────────────────────────────────────────────────────────

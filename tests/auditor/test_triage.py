@@ -50,6 +50,7 @@ def test_every_sign_raises_the_priority() -> None:
         assert TRIAGE.priority(flags(code), CALM) > calm
     assert TRIAGE.priority([], Signs(False, None, False)) > calm
     assert TRIAGE.priority([], Signs(True, None, True)) > calm
+    assert TRIAGE.priority([], Signs(True, None, False, disagreement=0.6)) > calm
     assert TRIAGE.priority([], Signs(True, 0.5, False)) > TRIAGE.priority(
         [], Signs(True, 0.9, False)
     )
@@ -64,6 +65,22 @@ def test_low_confidence_is_less_than_even_odds(probability: float, unsure: bool)
     scored = ScoredEpoch(0, Stage.N2, probabilities={Stage.N2: probability})
     assert TRIAGE.is_unsure(scored) is unsure
     assert not TRIAGE.is_unsure(ScoredEpoch(0, Stage.N2))
+
+
+@pytest.mark.parametrize(
+    ("second", "disagreement"),
+    [
+        (ScoredEpoch(0, Stage.N2, {Stage.N2: 0.9}), 0.0),
+        (ScoredEpoch(0, Stage.N3, {Stage.N3: 0.9}), 0.9),
+        (ScoredEpoch(0, Stage.N3, {Stage.N3: 0.49}), 0.0),
+        (ScoredEpoch(0, Stage.N3), 1.0),
+        (ScoredEpoch(0, Stage.UNSCORED), 0.0),
+    ],
+)
+def test_a_second_opinion_differs_as_far_as_it_is_sure(
+    second: ScoredEpoch, disagreement: float
+) -> None:
+    assert TRIAGE.disagreement(ScoredEpoch(0, Stage.N2), second) == disagreement
 
 
 def test_transitions_are_where_a_neighbour_differs() -> None:

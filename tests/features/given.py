@@ -6,7 +6,7 @@ import pytest
 from pytest_bdd import given, parsers
 from story import NAMES, SITES, Story
 
-from auditor.vocabulary import EPOCH_S, Level, Phenomenon, Stage
+from auditor.vocabulary import EPOCH_S, Level, Phenomenon, ScoredEpoch, Stage
 from staging.phantom_plan import slow_waves
 
 
@@ -114,6 +114,13 @@ def unreadable(story: Story, n: int) -> None:
     story.unreadable[n] = "I am not sure"
 
 
-@given(parsers.parse("a second scorer who calls epoch {n:d} {stage}"))
-def second_scorer(story: Story, n: int, stage: str) -> None:
-    story.second[n] = Stage(stage)
+@given(parsers.re(r"a second scorer who calls epoch (?P<n>\d+) (?P<stage>W|N1|N2|N3|R)"))
+def second_scorer(story: Story, n: str, stage: str) -> None:
+    story.second[int(n)] = ScoredEpoch(int(n), Stage(stage))
+
+
+@given(
+    parsers.parse("a second scorer who calls epoch {n:d} {stage} with a probability of {given:d} %")
+)
+def second_scorer_as_sure(story: Story, n: int, stage: str, given: int) -> None:
+    story.second[n] = ScoredEpoch(n, Stage(stage), {Stage(stage): given / 100})

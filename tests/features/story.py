@@ -79,7 +79,7 @@ class Story:
     texts: dict[int, str] = field(default_factory=dict)
     confidence: dict[int, float] = field(default_factory=dict)
     unreadable: dict[int, str] = field(default_factory=dict)
-    second: dict[int, Stage] = field(default_factory=dict)
+    second: dict[int, ScoredEpoch] = field(default_factory=dict)
     result: Audit | None = None
 
     def add(self, kind: Phenomenon, epoch: int, at_s: float, **changes: float) -> None:
@@ -90,12 +90,15 @@ class Story:
         self.leads = tuple(lead for lead in self.leads if lead.site not in sites)
 
     def hypnogram(self) -> Hypnogram:
-        return Hypnogram(StagerIdentity("scorer", "1"), tuple(map(self._scored, self._indices())))
+        scored = tuple(map(self._scored, self._indices()))
+        return Hypnogram(
+            StagerIdentity("scorer", "1"), scored, second_opinion=self.second_hypnogram()
+        )
 
     def second_hypnogram(self) -> Hypnogram | None:
         if not self.second:
             return None
-        scored = (ScoredEpoch(i, self.second.get(i, self.stages[i])) for i in self._indices())
+        scored = (self.second.get(i, ScoredEpoch(i, self.stages[i])) for i in self._indices())
         return Hypnogram(StagerIdentity("second", "1"), tuple(scored))
 
     def _indices(self) -> range:
@@ -123,7 +126,7 @@ class Story:
             tuple(self.loose),
         )
         book = rulebook(profile)
-        self.result = audit(self.hypnogram(), evidence, book, self.second_hypnogram())
+        self.result = audit(self.hypnogram(), evidence, book)
 
     @property
     def audit(self) -> Audit:
