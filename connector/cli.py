@@ -52,6 +52,11 @@ ChannelsPath = Annotated[
     typer.Option("--channels", metavar="FILE", help="A YAML file of your own channel names."),
 ]
 
+SecondOpinion = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Another stager, whose disagreement is flagged."),
+]
+
 
 @app.command()
 def demo(
@@ -106,6 +111,7 @@ def score(
         typer.Option(metavar="DIR", help="Write report.html and audit.json into DIR."),
     ] = None,
     channels: ChannelsPath = None,
+    second_opinion: SecondOpinion = None,
 ) -> None:
     """Stage a recording and audit the result.
 
@@ -113,10 +119,11 @@ def score(
     what was measured.
     """
     from connector import pipeline
+    from connector.second_opinion import with_second_opinion
     from connector.terminal import progress_on_stderr
     from staging.stager import make_stager
 
-    chosen = make_stager(stager, model)
+    chosen = with_second_opinion(make_stager(stager, model), stager, second_opinion)
     _check_outputs(json_path, report)
     with progress_on_stderr() as progress:
         study = pipeline.score(recording, chosen, progress, _channel_names(channels))
@@ -136,13 +143,16 @@ def audit(
         typer.Option(metavar="DIR", help="Write report.html and audit.json into DIR."),
     ] = None,
     channels: ChannelsPath = None,
+    second_opinion: SecondOpinion = None,
 ) -> None:
     """Audit a scoring that was made elsewhere, rationales included."""
     from connector import pipeline
     from connector.scored import ScoredStager, read_scoring
+    from connector.second_opinion import with_second_opinion
     from connector.terminal import progress_on_stderr
 
-    chosen = ScoredStager(read_scoring(scoring))
+    foreign = ScoredStager(read_scoring(scoring))
+    chosen = with_second_opinion(foreign, "scored", second_opinion)
     _check_outputs(json_path, report)
     with progress_on_stderr() as progress:
         study = pipeline.score(recording, chosen, progress, _channel_names(channels))

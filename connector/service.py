@@ -16,6 +16,7 @@ import httpx
 from auditor.errors import SettingsRefused
 from connector.app import HOOK, create_app, serve
 from connector.fhir import FhirClient
+from connector.second_opinion import with_second_opinion
 from connector.settings import Settings
 from connector.steps import EhrSteps
 from connector.store import Store, utc_now
@@ -55,7 +56,9 @@ def service(settings: Settings, watch: Watch = lambda _moment: None) -> Iterator
         ServerFailed: the EHR does not take our Subscription, or the port is taken.
     """
     secret = _webhook_secret(settings)
-    stager = make_stager(settings.stager, settings.model)
+    stager = with_second_opinion(
+        make_stager(settings.stager, settings.model), settings.stager, settings.second_opinion
+    )
     names = load_channel_names(settings.channels) if settings.channels else None
     store = Store.open(settings.store_url)
     try:

@@ -117,6 +117,9 @@ class Settings(StoreSettings):
     )
     stager: str = Field(default="yasa", description="Who stages; see somnoaudit score --help.")
     model: str | None = Field(default=None, description="The model that the stager uses.")
+    second_opinion: str | None = Field(
+        default=None, description="Another stager, whose disagreement is flagged."
+    )
     channels: Path | None = Field(
         default=None, description="A YAML file of the hospital's own channel names."
     )
@@ -142,10 +145,10 @@ class Settings(StoreSettings):
             raise ValueError("give 16 characters or more")
         return secret
 
-    @field_validator("stager")
+    @field_validator("stager", "second_opinion")
     @classmethod
-    def _installed(cls, name: str) -> str:
-        if name not in stager_names():
+    def _installed(cls, name: str | None) -> str | None:
+        if name is not None and name not in stager_names():
             raise ValueError(f"no such stager is installed; there are {', '.join(stager_names())}")
         return name
 
