@@ -37,6 +37,8 @@ _FASTEST_USUAL_HZ = 11.4
 """Above it lie spindles too, and each tenth of a hertz makes alpha less likely."""
 _TINY = 1e-3
 _CANDIDATE_SCORE = -1.5
+_FADES_S = 0.3
+"""How far a train goes on beyond where alone it would be likely."""
 _SHORTEST_S, _USUAL_S, _LONG_S = 0.5, 1.6, 4.0
 """Some five waves make a train; the longer it is, the surer, up to four seconds. Sleep has
 bursts of a second at alpha's frequency that nobody calls alpha rhythm."""
@@ -97,9 +99,10 @@ def trains(signal: Signal, prior: float = 0.0) -> Candidates:
         - 4.0 * np.maximum(frequency_hz - _FASTEST_USUAL_HZ, 0.0)
         + prior
     )
-    likely = _spans(score >= 0.0)
-    between = ~likely.mask(len(score))
-    spans = likely.followed_by(_spans((score >= _CANDIDATE_SCORE) & between))
+    maybe = score >= _CANDIDATE_SCORE
+    fading = _spans(score >= 0.0).widened(_FADES_S, len(score)).mask(len(score))
+    likely = _spans(fading & maybe)
+    spans = likely.followed_by(_spans(maybe & ~likely.mask(len(score))))
     for_length = 2.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
     return Candidates(
         spans.start_s,

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import signal as sp
 
 from auditor.evidence.base import Candidates, Earlier, Measured
+from auditor.evidence.electrode_pop import in_pop
 from auditor.evidence.grid import (
     WORKING_RATE_HZ,
     Floats,
@@ -85,9 +86,9 @@ def candidates(signal: Signal) -> Candidates:
         - 2.0 * np.maximum(np.log(muscle / 5.0 + 1e-3), 0.0)
     )
     return Candidates(
-        wave.first / WORKING_RATE_HZ,
-        wave.past / WORKING_RATE_HZ,
-        logistic(score),
+        wave.start_s,
+        wave.end_s,
+        logistic(score - in_pop(signal, wave.start_s, wave.end_s, height)),
         np.full(len(peaks), np.nan),
         height,
     )
