@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -23,8 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from auditor.errors import SettingsRefused
 from staging.stager import stager_names
-
-PREFIX = "SOMNOAUDIT_"
+from staging.vlm_settings import PREFIX, HeaderSecret, VlmSettings, problems_of
 
 _S = TypeVar("_S", bound="StoreSettings")
 
@@ -38,16 +36,7 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _header_safe(secret: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[\x21-\x7e]+", secret.get_secret_value()):
-        raise ValueError("give letters, digits and signs of ASCII, and no space")
-    return secret
-
-
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
-
-HeaderSecret = Annotated[SecretStr, AfterValidator(_header_safe)]
-"""What goes over the wire in an Authorization header."""
 
 _DATABASES = "give an address that begins with sqlite:/// or postgresql://"
 
@@ -108,7 +97,7 @@ class StoreSettings(BaseSettings):
         return url.render_as_string(hide_password=False)
 
 
-class Settings(StoreSettings):
+class Settings(StoreSettings, VlmSettings):
     """All that the service needs."""
 
     fhir_url: HttpUrl = Field(description="Base address of the EHR's FHIR R4 server.")
@@ -177,12 +166,7 @@ def _loaded(kind: type[_S], given: dict[str, Any]) -> _S:
     try:
         settings = kind(**given)
     except ValidationError as error:
-        problems += [
-            _problem(detail["loc"], detail["type"], detail["msg"])
-            for detail in error.errors(
-                include_input=False, include_context=False, include_url=False
-            )
-        ]
+        problems += problems_of(error)
         raise _refused(problems) from None
     if problems:
         raise _refused(problems)
@@ -191,14 +175,6 @@ def _loaded(kind: type[_S], given: dict[str, Any]) -> _S:
 
 def _refused(problems: list[str]) -> SettingsRefused:
     return SettingsRefused("environment", "; ".join(problems), "correct it and start again")
-
-
-def _problem(place: tuple[int | str, ...], kind: str, message: str) -> str:
-    name = PREFIX + str(place[0]).upper()
-    if kind == "missing":
-        return f"{name} is not set"
-    said = message.removeprefix("Value error, ")
-    return f"{name}: {said[0].lower()}{said[1:]}"
 
 
 def _unknown() -> list[str]:
