@@ -19,12 +19,14 @@ from auditor.errors import UsageError
 from connector.binary_json import NotABinary, decode_binary
 from connector.demo_ehr import DemoEhr
 from connector.fhir import (
+    AddressRefused,
     BadAnswer,
     Conflict,
     FhirClient,
     FhirError,
     Forbidden,
     NotFound,
+    NotSupported,
     PreconditionFailed,
     ServerBroken,
     ServerDown,
@@ -171,14 +173,15 @@ def test_an_error_names_server_verb_type_and_element(fhir: FhirClient) -> None:
         (401, Unauthorized),
         (403, Forbidden),
         (404, NotFound),
-        (405, Unprocessable),
+        (405, NotSupported),
         (409, Conflict),
         (410, NotFound),
         (412, PreconditionFailed),
         (422, Unprocessable),
         (429, Throttled),
         (500, ServerBroken),
-        (501, ServerBroken),
+        (408, ServerDown),
+        (501, NotSupported),
         (502, ServerDown),
         (503, ServerDown),
         (504, ServerDown),
@@ -348,10 +351,20 @@ def test_an_attachment_of_another_origin_is_refused(
     assert home.requests == thief.requests == []
 
 
-def test_a_redirect_is_not_followed(scripted_server: StartServer, tmp_path: Path) -> None:
+def test_a_redirect_of_a_resource_is_not_followed(scripted_server: StartServer) -> None:
+    home, thief = scripted_server(), scripted_server()
+    home.answers(Answer(302, headers={"Location": f"{thief.origin}/fhir/Patient/1"}))
+    with FhirClient(home.base_url, Bearer()) as client, pytest.raises(BadAnswer, match="302"):
+        client.read("Patient", "1")
+    assert thief.requests == []
+
+
+def test_a_redirect_of_an_attachment_to_another_host_is_refused(
+    scripted_server: StartServer, tmp_path: Path
+) -> None:
     home, thief = scripted_server(), scripted_server()
     home.answers(Answer(302, headers={"Location": f"{thief.origin}/night.edf"}))
-    with FhirClient(home.base_url, Bearer()) as client, pytest.raises(BadAnswer, match="302"):
+    with FhirClient(home.base_url, Bearer()) as client, pytest.raises(AddressRefused):
         client.download("Binary/1", tmp_path / "night.edf")
     assert thief.requests == []
 
@@ -529,10 +542,11 @@ def test_raw_bytes_are_taken_from_any_address_of_the_server(
 @pytest.mark.parametrize(
     ("size", "sha1", "said"),
     [
-        (2999, None, "3000 bytes where the attachment says 2999"),
+        (2999, None, "more than the 2999 bytes that the attachment says"),
         (3000, SHA1.swapcase(), "SHA-1"),
         (None, "not base64!", "not base64"),
         (None, "größer", "not base64"),
+        (3001, None, "3000 bytes where the attachment says 3001"),
     ],
 )
 def test_a_wrong_file_is_refused_and_leaves_the_old_one(
