@@ -1,154 +1,86 @@
 """What the service remembers: studies, how they were scored, and what the audit found.
 
-SQLite or PostgreSQL, by address. The schema is made by the Alembic migrations beside this
-file, which run when the store is opened; the tables here say the same in types.
+SQLite or PostgreSQL, by address. Each change of a study and each document stands in the audit
+trail too, in the same transaction. A worker's changes are fenced: they are made only while its
+lease and its run of the study hold, so that a process that was given up and comes back writes
+nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import (
-    Connection,
-    DateTime,
-    Dialect,
-    Engine,
-    ForeignKey,
-    LargeBinary,
-    String,
-    Text,
-    TypeDecorator,
-    create_engine,
-    event,
-    func,
-    make_url,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.exc import DatabaseError, IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, sessionmaker
 
-from auditor.errors import SettingsRefused
+from auditor.errors import UsageError
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
+from connector import trail
+from connector.database import READS_ONLY, SWEEP_LOCK, is_postgresql, open_database
+from connector.tables import (
+    AuditRow,
+    EvidenceRow,
+    HypnogramRow,
+    State,
+    StudyRow,
+    TrailRow,
+    WorkerRow,
+)
+from connector.trail import Action, Anchor, Checked, Details, Entry
+
+__all__ = ["AuditRow", "State", "Store", "utc_now"]
 
 Clock: TypeAlias = Callable[[], datetime]
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-MIGRATION_LOCK = 7_340_041  # any number that no other program takes on the same database
+ROUTINE = 4
+"""The priority of a study that nobody has marked as urgent; 1 is worked on first."""
+
+_ENDS = tuple(state.value for state in State if state.is_end)
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class State(StrEnum):
-    """How far a study has come."""
-
-    QUEUED = "queued"
-    PULLING = "pulling"
-    SCORING = "scoring"
-    REPORTING = "reporting"
-    REPORTED = "reported"
-    FAILED = "failed"
+class RunEnded(Exception):
+    """A run may write no more: its study was cancelled, has ended, or is in a later run."""
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment with its time zone, which SQLite alone would forget."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value is not None else None
-
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+class WorkerGone(Exception):
+    """A worker may write no more: it has stopped, or was silent for longer than its lease."""
 
 
-class Base(DeclarativeBase):
-    """The tables of the store."""
-
-
-class StudyRow(Base):
-    """One study, from the moment it is named to its report.
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A study on its way, in the hands of one worker.
 
     Attributes:
-        id: the study's identifier, and the workflow's.
-        source: the resource in the EHR that named it ("DocumentReference/12").
-        state: one of :class:`State`.
-        reason: why it failed, as a sentence; empty otherwise.
-        report: the DiagnosticReport in the EHR, once it is written.
-        created_at, updated_at: when it was first named and last changed its state.
+        study_id: the study.
+        source: the resource in the EHR that holds its recording.
+        number: of the run; only the last may write.
+        worker: who has it.
+        tries: how often this run was begun, this time included.
     """
 
-    __tablename__ = "studies"
-
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    source: Mapped[str] = mapped_column(String(255))
-    state: Mapped[str] = mapped_column(String(16), index=True)
-    reason: Mapped[str] = mapped_column(Text)
-    report: Mapped[str | None] = mapped_column(String(255))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    study_id: str
+    source: str
+    number: int
+    worker: str
+    tries: int
 
 
-class HypnogramRow(Base):
-    """A study as one stager scored it; ``document`` as :mod:`connector.kept` writes it."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A study that is yet to be handed to the queue."""
 
-    __tablename__ = "hypnograms"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id"), index=True)
-    stager_name: Mapped[str] = mapped_column(String(64))
-    stager_version: Mapped[str] = mapped_column(String(64))
-    weights_sha256: Mapped[str | None] = mapped_column(String(64))
-    document: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class EvidenceRow(Base):
-    """What was measured in a study; ``document`` as :mod:`connector.kept` writes it."""
-
-    __tablename__ = "evidence"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id"), index=True)
-    document: Mapped[bytes] = mapped_column(LargeBinary)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class AuditRow(Base):
-    """The audit of one hypnogram by one rulebook.
-
-    Attributes:
-        evidence_id: what it was audited against; None for audits from before it was kept.
-        document: the audit JSON.
-        report: what is written to the EHR of it, as JSON; an empty list for an audit that was
-            made again, of which nothing is.
-    """
-
-    __tablename__ = "audits"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    hypnogram_id: Mapped[int] = mapped_column(ForeignKey("hypnograms.id"), index=True)
-    evidence_id: Mapped[int | None] = mapped_column(ForeignKey("evidence.id"))
-    rulebook_version: Mapped[str] = mapped_column(String(64))
-    rulebook_sha256: Mapped[str] = mapped_column(String(64))
-    document: Mapped[str] = mapped_column(Text)
-    report: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    study_id: str
+    run: int
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +89,12 @@ class StoredStudy:
 
     id: str
     source: str
+    priority: int
     state: State
     reason: str
     report: str | None
+    run: int
+    tries: int
     created_at: datetime
     updated_at: datetime
 
@@ -182,34 +117,28 @@ class AuditedStudy:
 
 
 class Store:
-    """Every method is one transaction and may be called from any thread."""
+    """Every method is one transaction and may be called from any thread.
 
-    def __init__(self, engine: Engine, clock: Clock = utc_now) -> None:
+    Args:
+        engine: of the database.
+        clock: the time of what is written.
+        actor: who the trail says has done what no worker did.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock = utc_now, actor: str = "somnoaudit") -> None:
         self._engine = engine
-        self._session = sessionmaker(engine)
+        self._session = sessionmaker(engine, expire_on_commit=False)
         self._clock = clock
+        self._actor = actor
 
     @classmethod
-    def open(cls, url: str, clock: Clock = utc_now) -> Store:
+    def open(cls, url: str, clock: Clock = utc_now, actor: str = "somnoaudit") -> Self:
         """Connects, and brings the schema up to date.
 
         Raises:
             SettingsRefused: there is no database at this address, or a later version made it.
         """
-        engine = _engine(url)
-        try:
-            with engine.begin() as connection:
-                _migrate(connection)
-        except (DatabaseError, CommandError) as error:
-            engine.dispose()
-            if isinstance(error, CommandError):
-                problem = "the database was made by a later somnoaudit"
-                remedy = "install that version, or name another database"
-            else:
-                problem = "the database cannot be opened"
-                remedy = "check that it exists, that it runs, and the user's rights"
-            raise SettingsRefused("SOMNOAUDIT_DATABASE_URL", problem, remedy) from None
-        return cls(engine, clock)
+        return cls(open_database(url), clock, actor)
 
     @property
     def address(self) -> str:
@@ -219,36 +148,71 @@ class Store:
     def close(self) -> None:
         self._engine.dispose()
 
-    def add_study(self, study_id: str, source: str) -> bool:
+    # ── studies ───────────────────────────────────────────────────────────────────────────
+
+    def add_study(self, study_id: str, source: str, priority: int = ROUTINE) -> bool:
         """Takes a study in as queued; False, and nothing changed, if it is already known."""
         now = self._clock()
         row = StudyRow(
             id=study_id,
             source=source,
+            priority=priority,
             state=State.QUEUED.value,
             reason="",
             report=None,
+            run=1,
+            tries=0,
+            version=None,
             created_at=now,
             updated_at=now,
         )
         try:
             with self._session.begin() as session:
                 session.add(row)
+                session.flush()
+                self._tell_state(session, study_id, State.QUEUED, source=source)
         except IntegrityError:
             return False
         return True
 
-    def advance(self, study_id: str, state: State) -> None:
+    def advance(self, study_id: str, state: State, run: Run | None = None) -> None:
         """Notes that a study has come as far as ``state``."""
-        self._change(study_id, state=state.value, reason="")
+        self._change(study_id, state, run)
 
-    def fail(self, study_id: str, reason: str) -> None:
+    def fail(self, study_id: str, reason: str, run: Run | None = None) -> None:
         """Notes that a study goes no further, with a sentence for people."""
-        self._change(study_id, state=State.FAILED.value, reason=reason)
+        self._change(study_id, State.FAILED, run, reason=reason)
 
-    def reported(self, study_id: str, report: str) -> None:
+    def reported(self, study_id: str, report: str, run: Run | None = None) -> None:
         """Notes the DiagnosticReport that a study ended in."""
-        self._change(study_id, state=State.REPORTED.value, reason="", report=report)
+        self._change(study_id, State.REPORTED, run, report=report)
+
+    def cancel(self, study_id: str) -> None:
+        """Ends a study that has not ended; a worker that has it lets go of it.
+
+        Raises:
+            UsageError: there is no such study, or it has ended.
+        """
+        with self._session.begin() as session:
+            study = _locked(session, study_id)
+            if State(study.state).is_end:
+                raise UsageError(f"study {study_id} is {study.state} already")
+            self._set(session, study, State.CANCELLED)
+
+    def retry(self, study_id: str) -> None:
+        """Queues a study that failed or was cancelled once more.
+
+        Raises:
+            UsageError: there is no such study, or it has not ended without a report.
+        """
+        with self._session.begin() as session:
+            study = _locked(session, study_id)
+            if study.state not in (State.FAILED, State.CANCELLED):
+                raise UsageError(f"study {study_id} is {study.state}: nothing to try again")
+            study.run += 1
+            study.tries = 0
+            study.version = None
+            self._set(session, study, State.QUEUED)
 
     def study(self, study_id: str) -> StoredStudy | None:
         with self._session() as session:
@@ -261,6 +225,8 @@ class Store:
         with self._session() as session:
             return tuple(_stored(row) for row in session.scalars(newest))
 
+    # ── documents ─────────────────────────────────────────────────────────────────────────
+
     def add_audit(
         self,
         study_id: str,
@@ -270,6 +236,7 @@ class Store:
         rulebook: RulebookIdentity,
         audit_document: str,
         report: str,
+        run: Run | None = None,
     ) -> None:
         """Keeps a hypnogram, the evidence and the audit of one against the other, or nothing."""
         now = self._clock()
@@ -283,9 +250,28 @@ class Store:
         )
         evidence = EvidenceRow(study_id=study_id, document=evidence_document, created_at=now)
         with self._session.begin() as session:
+            actor = self._fenced(session, run)
             session.add_all((hypnogram, evidence))
             session.flush()
-            session.add(
+            trail.append(
+                session,
+                now,
+                actor,
+                Action.SCORED,
+                study_id,
+                {
+                    **trail.bind("hypnogram", hypnogram.id, hypnogram_document),
+                    "stager": stager.name,
+                    "version": stager.version,
+                    "weights_sha256": stager.weights_sha256,
+                },
+            )
+            bound = trail.bind("evidence", evidence.id, evidence_document)
+            trail.append(session, now, actor, Action.MEASURED, study_id, bound)
+            self._keep_audit(
+                session,
+                actor,
+                study_id,
                 AuditRow(
                     hypnogram_id=hypnogram.id,
                     evidence_id=evidence.id,
@@ -294,7 +280,7 @@ class Store:
                     document=audit_document,
                     report=report,
                     created_at=now,
-                )
+                ),
             )
 
     def add_further_audit(
@@ -311,7 +297,19 @@ class Store:
             created_at=self._clock(),
         )
         with self._session.begin() as session:
-            session.add(row)
+            study_id = session.scalars(
+                select(HypnogramRow.study_id).where(HypnogramRow.id == earlier.hypnogram_id)
+            ).one()
+            self._keep_audit(session, self._actor, study_id, row)
+
+    def _keep_audit(self, session: Session, actor: str, study_id: str, row: AuditRow) -> None:
+        session.add(row)
+        session.flush()
+        details = {
+            **trail.bind("audit", row.id, row.document),
+            "rulebook": {"version": row.rulebook_version, "sha256": row.rulebook_sha256},
+        }
+        trail.append(session, row.created_at, actor, Action.AUDITED, study_id, details)
 
     def reported_studies(self, since: datetime | None = None) -> tuple[str, ...]:
         """The studies that ended in a report, oldest first; those named since then alone."""
@@ -377,60 +375,277 @@ class Store:
         with self._session() as session:
             return session.scalars(latest).first()
 
-    def _change(self, study_id: str, **values: str) -> None:
-        changed = (
-            update(StudyRow)
-            .where(StudyRow.id == study_id)
-            .values(updated_at=self._clock(), **values)
+    # ── runs and workers ──────────────────────────────────────────────────────────────────
+
+    def begin(self, study_id: str, number: int, worker: str) -> Run:
+        """Notes that a worker begins, or begins again, a run of a study.
+
+        Raises:
+            RunEnded: the run is over.
+            WorkerGone: the worker is.
+        """
+        with self._session.begin() as session:
+            _check_worker(session, worker)
+            study = _locked(session, study_id)
+            if study.run != number or State(study.state).is_end:
+                raise RunEnded
+            study.tries += 1
+            return Run(study_id, study.source, number, worker, study.tries)
+
+    def check(self, run: Run) -> None:
+        """Returns where the run may go on.
+
+        Raises:
+            RunEnded: the run is over.
+            WorkerGone: its worker is.
+        """
+        with self._session.begin() as session:
+            self._fenced(session, run)
+
+    def add_worker(self, worker: str, host: str, version: str) -> None:
+        """Gives a process its lease."""
+        with self._session.begin() as session:
+            now_s = _database_now_s(session)
+            session.add(
+                WorkerRow(id=worker, host=host, version=version, beat_s=now_s, ended_s=None)
+            )
+
+    def beat(self, worker: str) -> bool:
+        """Renews a lease; False where it was given up already."""
+        with self._session.begin() as session:
+            renewed = session.execute(
+                update(WorkerRow)
+                .where(WorkerRow.id == worker, WorkerRow.ended_s.is_(None))
+                .values(beat_s=_database_now_s(session))
+                .returning(WorkerRow.id)
+            )
+            return renewed.first() is not None
+
+    def end_worker(self, worker: str, unfinished: Iterable[str] = ()) -> None:
+        """Gives up a lease on purpose; the studies under way have not used up a try by it."""
+        with self._session.begin() as session:
+            session.execute(
+                update(WorkerRow)
+                .where(WorkerRow.id == worker, WorkerRow.ended_s.is_(None))
+                .values(ended_s=_database_now_s(session))
+            )
+            session.execute(
+                update(StudyRow)
+                .where(StudyRow.id.in_(tuple(unfinished)), StudyRow.tries > 0)
+                .values(tries=StudyRow.tries - 1)
+            )
+
+    def end_silent_workers(self, lease_s: float) -> None:
+        """Gives up the lease of every worker that was not heard of for so long."""
+        with self._session.begin() as session:
+            now_s = _database_now_s(session)
+            session.execute(
+                update(WorkerRow)
+                .where(WorkerRow.ended_s.is_(None), WorkerRow.beat_s < now_s - lease_s)
+                .values(ended_s=now_s)
+            )
+
+    def living_workers(self) -> Mapping[str, str]:
+        """The workers whose lease holds, each with the version of its steps."""
+        living = select(WorkerRow.id, WorkerRow.version).where(WorkerRow.ended_s.is_(None))
+        with self._session() as session:
+            return {row.id: row.version for row in session.execute(living)}
+
+    def taken_over(self, study_id: str, lost: str | None) -> None:
+        """Notes in the trail that a study is queued again because its worker is gone."""
+        with self._session.begin() as session:
+            details = {"from": lost}
+            trail.append(session, self._clock(), self._actor, Action.TAKEN_OVER, study_id, details)
+
+    def waiting(self, version: str) -> tuple[Waiting, ...]:
+        """Studies that are under way and not yet in the queue of this version's workers.
+
+        Those that were handed to workers of another version are taken from them once none of
+        those lives: they begin a new run, and the old one may write no more.
+        """
+        living = set(self.living_workers().values())
+        found = select(StudyRow).where(
+            StudyRow.state.notin_(_ENDS),
+            StudyRow.version.is_(None) | StudyRow.version.notin_(living | {version}),
         )
         with self._session.begin() as session:
-            session.execute(changed)
+            rows = session.scalars(
+                found.order_by(StudyRow.created_at, StudyRow.id).with_for_update()
+            ).all()
+            for row in rows:
+                if row.version is not None:
+                    row.run += 1
+                    row.version = None
+                    self._set(session, row, State.QUEUED)
+            return tuple(Waiting(row.id, row.run, row.priority) for row in rows)
+
+    def handed_over(self, study: Waiting, version: str) -> None:
+        """Notes that a run is in the queue of a version's workers."""
+        with self._session.begin() as session:
+            session.execute(
+                update(StudyRow)
+                .where(StudyRow.id == study.study_id, StudyRow.run == study.run)
+                .values(version=version)
+            )
+
+    def ended_before(self, moment: datetime) -> tuple[str, ...]:
+        """The studies that have ended, and not in a report since ``moment``."""
+        ended = select(StudyRow.id).where(
+            (StudyRow.state == State.REPORTED)
+            | (StudyRow.state.in_(_ENDS) & (StudyRow.updated_at < moment))
+        )
+        with self._session() as session:
+            return tuple(session.scalars(ended))
+
+    @contextmanager
+    def sweeping(self) -> Iterator[bool]:
+        """Whether this process is the one that sweeps now; it stays so while this lasts."""
+        if not is_postgresql(self._engine):  # an SQLite database has one worker
+            yield True
+            return
+        with self._session.begin() as session:
+            yield bool(
+                session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SWEEP_LOCK})
+            )
+
+    # ── the trail ─────────────────────────────────────────────────────────────────────────
+
+    def tell(
+        self, action: Action, study_id: str | None, details: Details, actor: str | None = None
+    ) -> Entry:
+        """Adds an entry to the audit trail.
+
+        Args:
+            action: what was done.
+            study_id: to which study; None where it concerns none.
+            details: references, codes and hashes; no names.
+            actor: who did it, where it was not this program ("Practitioner/7").
+        """
+        with self._session.begin() as session:
+            return trail.append(
+                session, self._clock(), actor or self._actor, action, study_id, details
+            )
+
+    def verify_trail(self, anchors: Iterable[Anchor] = ()) -> Checked:
+        """Checks the whole trail, and every document that it binds."""
+        with self._reading() as session:
+            return trail.verify(session, anchors)
+
+    def trail_head(self) -> Entry | None:
+        """The entry written last."""
+        newest = select(TrailRow).order_by(TrailRow.seq.desc()).limit(1)
+        with self._session() as session:
+            row = session.scalars(newest).first()
+            return Entry.of_row(row) if row else None
+
+    def trail_of(self, study_id: str) -> tuple[Entry, ...]:
+        """A study's entries, in their order."""
+        entries = select(TrailRow).where(TrailRow.study_id == study_id).order_by(TrailRow.seq)
+        with self._session() as session:
+            return tuple(Entry.of_row(row) for row in session.scalars(entries))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        """One moment's view of the database, for as long as it takes; no writer waits for it."""
+        options: dict[str, Any] = {READS_ONLY: True}
+        if is_postgresql(self._engine):
+            options["isolation_level"] = "REPEATABLE READ"
+        with Session(self._engine.execution_options(**options)) as session:
+            yield session
+
+    # ── within a transaction ──────────────────────────────────────────────────────────────
+
+    def _change(
+        self,
+        study_id: str,
+        state: State,
+        run: Run | None,
+        reason: str = "",
+        report: str | None = None,
+    ) -> None:
+        with self._session.begin() as session:
+            actor = self._fenced(session, run)
+            self._set(session, _locked(session, study_id), state, reason, report, actor)
+
+    def _set(
+        self,
+        session: Session,
+        study: StudyRow,
+        state: State,
+        reason: str = "",
+        report: str | None = None,
+        actor: str | None = None,
+    ) -> None:
+        study.state = state.value
+        study.reason = reason
+        study.report = report or study.report
+        study.updated_at = self._clock()
+        more = {"reason": reason} if reason else {"report": report} if report else {}
+        self._tell_state(session, study.id, state, actor, **more)
+
+    def _tell_state(
+        self,
+        session: Session,
+        study_id: str,
+        state: State,
+        actor: str | None = None,
+        **more: str,
+    ) -> None:
+        details = {"state": state.value, **more}
+        trail.append(session, self._clock(), actor or self._actor, Action.STUDY, study_id, details)
+
+    def _fenced(self, session: Session, run: Run | None) -> str:
+        """Who writes, once it is sure that a run's worker may."""
+        if run is None:
+            return self._actor
+        _check_worker(session, run.worker)
+        study = _locked(session, run.study_id)
+        if study.run != run.number or State(study.state).is_end:
+            raise RunEnded
+        return run.worker
+
+
+def _locked(session: Session, study_id: str) -> StudyRow:
+    study = session.scalars(
+        select(StudyRow).where(StudyRow.id == study_id).with_for_update()
+    ).one_or_none()
+    if study is None:
+        raise UsageError(f"there is no study {study_id}")
+    return study
+
+
+def _check_worker(session: Session, worker: str) -> None:
+    """Holds the worker's lease for this transaction: whoever gives it up waits for its end."""
+    living = (
+        select(WorkerRow.id)
+        .where(WorkerRow.id == worker, WorkerRow.ended_s.is_(None))
+        .with_for_update(read=True)
+    )
+    if session.scalars(living).one_or_none() is None:
+        raise WorkerGone
+
+
+def _database_now_s(session: Session) -> float:
+    """By the database's clock, which all workers share: theirs may differ."""
+    bind = session.get_bind()
+    now = (
+        "SELECT extract(epoch FROM clock_timestamp())::float8"
+        if bind.dialect.name == "postgresql"
+        else "SELECT (julianday('now') - 2440587.5) * 86400.0"
+    )
+    return float(session.execute(text(now)).scalar_one())
 
 
 def _stored(row: StudyRow) -> StoredStudy:
     return StoredStudy(
         id=row.id,
         source=row.source,
+        priority=row.priority,
         state=State(row.state),
         reason=row.reason,
         report=row.report,
+        run=row.run,
+        tries=row.tries,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-
-
-def _engine(url: str) -> Engine:
-    address = make_url(url)
-    if address.get_backend_name() == "postgresql":
-        return create_engine(
-            address.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
-        )
-    if address.database:
-        with suppress(OSError):  # connecting fails then, and says so
-            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(address, hide_parameters=True)
-    event.listen(engine, "connect", _set_up_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
-    return engine
-
-
-def _set_up_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions, schema changes too, are begun below
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA busy_timeout=30000")
-    connection.execute("PRAGMA foreign_keys=ON")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    # A transaction that reads first and writes later fails at once when another has written
-    # in between, whatever the busy timeout; one that begins as a writer waits its turn.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _migrate(connection: Connection, to: str = "head") -> None:
-    if connection.dialect.name == "postgresql":  # SQLite's writers wait for each other anyway
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, to)

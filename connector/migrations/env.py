@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from connector.store import Base
+from connector.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

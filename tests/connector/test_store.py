@@ -16,7 +16,9 @@ from sqlalchemy import create_engine, text
 
 from auditor.errors import SettingsRefused
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
-from connector.store import Base, State, Store, _engine, _migrate
+from connector.database import make_engine, migrate
+from connector.store import State, Store
+from connector.tables import Base
 
 YASA = StagerIdentity("yasa", "0.8.1", None)
 RULEBOOK = RulebookIdentity("1", "ab" * 32)
@@ -164,9 +166,9 @@ def test_a_further_audit_is_of_the_same_hypnogram_and_evidence(store: Store) -> 
 
 
 def test_an_audit_from_before_evidence_was_kept_outlives_the_migration(url: str) -> None:
-    engine = _engine(url)
+    engine = make_engine(url)
     with engine.begin() as connection:
-        _migrate(connection, to="0001")
+        migrate(connection, to="0001")
         for insert in (
             "INSERT INTO studies VALUES ('s1', 'D/1', 'reported', '', 'R/1', :now, :now)",
             "INSERT INTO hypnograms VALUES (1, 's1', 'yasa', '0.8.1', NULL, 'scored', :now)",

@@ -1,0 +1,119 @@
+"""The database of the store: SQLite or PostgreSQL by address, opened and brought up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DatabaseError
+
+from auditor.errors import SettingsRefused
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+# Advisory locks: any numbers that no other program takes on the same database.
+MIGRATION_LOCK = 7_340_041
+SWEEP_LOCK = 7_340_042
+
+READS_ONLY = "somnoaudit_reads_only"
+"""Execution option of a long transaction that writes nothing, and keeps no writer waiting."""
+
+
+def open_database(url: str) -> Engine:
+    """Connects, and brings the schema up to date.
+
+    Raises:
+        SettingsRefused: there is no database at this address, or a later version made it.
+    """
+    engine = make_engine(url)
+    try:
+        with engine.begin() as connection:
+            migrate(connection)
+    except (DatabaseError, CommandError) as error:
+        engine.dispose()
+        if isinstance(error, CommandError):
+            problem = "the database was made by a later somnoaudit"
+            remedy = "install that version, or name another database"
+        else:
+            problem = "the database cannot be opened"
+            remedy = "check that it exists, that it runs, and the user's rights"
+        raise SettingsRefused("SOMNOAUDIT_DATABASE_URL", problem, remedy) from None
+    return engine
+
+
+def make_engine(url: str) -> Engine:
+    address = make_url(url)
+    if address.get_backend_name() == "postgresql":
+        return create_engine(
+            address.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
+        )
+    if address.database:
+        with suppress(OSError):  # connecting fails then, and says so
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(address, hide_parameters=True)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def migrate(connection: Connection, to: str = "head") -> None:
+    if is_postgresql(connection):  # SQLite's writers wait for each other anyway
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
+
+
+def is_postgresql(place: Connection | Engine) -> bool:
+    return place.dialect.name == "postgresql"
+
+
+@contextmanager
+def only_worker_here(url: str) -> Iterator[None]:
+    """Holds an SQLite database for this process's worker; PostgreSQL is open to any number.
+
+    The lock is of a second file beside the database, and the operating system drops it when
+    the process ends, however that happens.
+
+    Raises:
+        SettingsRefused: another process's worker has it.
+    """
+    address = make_url(url)
+    if address.get_backend_name() == "postgresql":
+        yield
+        return
+    with closing(sqlite3.connect(f"{address.database}-worker", timeout=0)) as connection:
+        connection.isolation_level = None
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            raise SettingsRefused(
+                "SOMNOAUDIT_DATABASE_URL",
+                "another worker runs on this SQLite database",
+                "stop that one, or let several share a PostgreSQL",
+            ) from None
+        yield
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions, schema changes too, are begun below
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA busy_timeout=30000")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    if connection.get_execution_options().get(READS_ONLY):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # A transaction that reads first and writes later fails at once when another has written
+    # in between, whatever the busy timeout; one that begins as a writer waits its turn.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
