@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from auditor.vocabulary import EPOCH_S, FlagCode
 from connector.documents import Json, write_json, write_text
+from connector.html import PAGES, plain, quantity, render
 from connector.store import State, StoredStudy
 from connector.wording import claimed, within_budget
 
-STYLESHEET = files("templates") / "pages" / "page.css"
+STYLESHEET = PAGES / "page.css"
 
 # Top to bottom as sleep laboratories draw them.
 _ROWS = ("W", "R", "N1", "N2", "N3")
@@ -34,12 +31,12 @@ _ENDED = (State.REPORTED, State.FAILED)
 
 def studies_page(studies: tuple[StoredStudy, ...]) -> str:
     """The list of studies, newest first."""
-    return _render("studies.html", studies=studies, unfinished=_unfinished(*studies))
+    return render("studies.html", studies=studies, unfinished=_unfinished(*studies))
 
 
 def study_page(study: StoredStudy, audit: Json | None) -> str:
     """One study: its state, and its report once it is audited."""
-    return _render(
+    return render(
         "study.html",
         study=study,
         audit=audit,
@@ -50,7 +47,7 @@ def study_page(study: StoredStudy, audit: Json | None) -> str:
 
 def problem_page(status: int, sentence: str) -> str:
     """What is said instead of a page that cannot be shown."""
-    return _render("problem.html", status=status, sentence=sentence)
+    return render("problem.html", status=status, sentence=sentence)
 
 
 def write_report(audit: Json, folder: Path) -> None:
@@ -60,7 +57,7 @@ def write_report(audit: Json, folder: Path) -> None:
         UsageError: the folder cannot be made or written to.
     """
     style = STYLESHEET.read_text(encoding="utf-8")
-    page = _render("report.html", audit=audit, style=style, **_report(audit))
+    page = render("report.html", audit=audit, style=style, **_report(audit))
     write_text(page, folder / "report.html")
     write_json(audit, folder / "audit.json")
 
@@ -257,20 +254,13 @@ def _unmet_rules(epoch: Json) -> Iterator[_Check]:
 
 
 def _unmet(condition: Json) -> str:
-    name = _plain(condition["id"])
+    name = plain(condition["id"])
     if name.startswith("not "):
         return f"{name.removeprefix('not ')} holds"
     return (
-        f"{name}: measured {_quantity(condition['measured'], condition['unit'])}, "
-        f"threshold {_quantity(condition['threshold'], condition['unit'])}"
+        f"{name}: measured {quantity(condition['measured'], condition['unit'])}, "
+        f"threshold {quantity(condition['threshold'], condition['unit'])}"
     )
-
-
-def _quantity(value: Any, unit: str) -> str:
-    if value is None:
-        return "nothing"
-    text = f"{value:g}" if isinstance(value, float | int) and value is not True else str(value)
-    return text if unit in ("", "1") else f"{text} {unit}"
 
 
 # ── words ─────────────────────────────────────────────────────────────────────────────────
@@ -287,34 +277,5 @@ def _time(start: datetime | None, offset_s: float, *, seconds: bool) -> str:
     return f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
 
 
-def _minutes(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f} min"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
-
-
-def _plain(value: str) -> str:
-    return value.replace("_", " ")
-
-
 def _unfinished(*studies: StoredStudy) -> bool:
     return any(study.state not in _ENDED for study in studies)
-
-
-@cache
-def _templates() -> Environment:
-    templates = Environment(
-        loader=PackageLoader("templates", "pages"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters.update(minutes=_minutes, percent=_percent, plain=_plain)
-    return templates
-
-
-def _render(template: str, **values: Any) -> str:
-    return _templates().get_template(template).render(values)

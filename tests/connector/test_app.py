@@ -1,6 +1,7 @@
 """The web side, over real HTTP on loopback: what comes in at the hook, what pages say."""
 
 import json
+import re
 import socket
 import threading
 import xml.etree.ElementTree as ET
@@ -181,8 +182,10 @@ def test_pages_take_nothing_from_elsewhere_and_stay_nowhere(
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
-        for forbidden in ("http://", "https://", "<script", "<style", "style=", "url("):
+        for forbidden in ("http://", "https://", "<script>", "<style", "style=", "url("):
             assert forbidden not in answer.text, path
+        for script in re.findall(r"<script\b[^>]*>", answer.text):
+            assert 'src="/static/' in script
 
 
 def test_a_report_is_written_as_a_page_of_its_own(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The physician's desk: a night opened for review, decided epoch by epoch, and signed."""

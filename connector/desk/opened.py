@@ -1,0 +1,130 @@
+"""A stored night opened for reading: everything that the desk's pages show of it, at hand.
+
+A night's documents take half a second to read, its recording's headers another part of one; a
+reviewer turns sixty pages of the same night. The last few nights are therefore kept open.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TypeAlias
+
+from auditor.evidence.thresholds import all_thresholds
+from auditor.vocabulary import EPOCH_S, Epoch, Event, Evidence, Hypnogram, Montage
+from connector.documents import Json
+from connector.edf import read_recording
+from connector.kept import kept_evidence, kept_hypnogram
+from connector.store import Store, StoredStudy
+from staging.montage import ChannelNames, choose_montage
+from staging.render import Image, Renderer
+
+RecordingOf: TypeAlias = Callable[[str], Path | None]
+"""Where a study's recording lies on this machine; None once it is purged."""
+
+_KEPT_OPEN = 4
+
+
+@dataclass(frozen=True)
+class OpenedStudy:
+    """An audited study.
+
+    Attributes:
+        study: as it was when it was opened; its state may since have changed.
+        audit_id: of the audit that is shown.
+        audit: the audit as a document.
+        hypnogram: what was audited, rationales included.
+        evidence: what it was audited against; None for audits from before it was kept.
+        montage: the signals; None where the recording is no longer here.
+    """
+
+    study: StoredStudy
+    audit_id: int
+    audit: Json
+    hypnogram: Hypnogram
+    evidence: Evidence | None
+    montage: Montage | None
+
+    @cached_property
+    def epochs(self) -> Mapping[int, Json]:
+        """The audit of each epoch, by its number."""
+        return {epoch["epoch"]: epoch for epoch in self.audit["epochs"]}
+
+    @cached_property
+    def flagged(self) -> tuple[int, ...]:
+        """The flagged epochs in review order."""
+        return tuple(self.audit["summary"]["review_order"])
+
+    @cached_property
+    def _by_epoch(self) -> Mapping[int, Sequence[Event]]:
+        found: dict[int, list[Event]] = {}
+        if self.evidence is not None:
+            limits = all_thresholds()
+            for event in self.evidence.events:
+                if event.probability >= limits[event.kind].clearly_not:
+                    first, last = int(event.start_s // EPOCH_S), int(event.end_s // EPOCH_S)
+                    for index in range(first, last + 1):
+                        found.setdefault(index, []).append(event)
+        return found
+
+    def events(self, epoch: Epoch) -> Sequence[Event]:
+        """What was found in an epoch; what is clearly not there is left out."""
+        return self._by_epoch.get(epoch.index, ())
+
+    @cached_property
+    def _renderer(self) -> tuple[Renderer, Lock] | None:
+        # One figure is drawn on again and again: by one reader at a time.
+        return (Renderer(self.montage), Lock()) if self.montage else None
+
+    def image(self, epoch: Epoch) -> Image | None:
+        """What a vision-language model is shown; None where the recording is not here."""
+        if self._renderer is None:
+            return None
+        renderer, lock = self._renderer
+        with lock:
+            return renderer.image(epoch.index)
+
+
+class OpenStudies:
+    """Opens studies, and keeps the last few open. May be used from any thread."""
+
+    def __init__(
+        self, store: Store, recording_of: RecordingOf, names: ChannelNames | None = None
+    ) -> None:
+        self._store = store
+        self._recording_of = recording_of
+        self._names = names or ChannelNames()
+        self._open: OrderedDict[int, OpenedStudy] = OrderedDict()
+        self._lock = Lock()
+
+    def open(self, study_id: str) -> OpenedStudy | None:
+        """The study with its latest audit; None where there is none yet."""
+        audit_id = self._store.latest_audit_id(study_id)
+        if audit_id is None:
+            return None
+        with self._lock:
+            if audit_id not in self._open:
+                self._open[audit_id] = self._read(study_id)
+                while len(self._open) > _KEPT_OPEN:
+                    self._open.popitem(last=False)
+            self._open.move_to_end(audit_id)
+            return self._open[audit_id]
+
+    def _read(self, study_id: str) -> OpenedStudy:
+        found = self._store.audited_study(study_id)
+        if found is None:
+            raise LookupError(f"study {study_id} has lost its audit")
+        path = self._recording_of(study_id)
+        return OpenedStudy(
+            study=found.study,
+            audit_id=found.audit.id,
+            audit=json.loads(found.audit.document),
+            hypnogram=kept_hypnogram(found.hypnogram),
+            evidence=kept_evidence(found.evidence) if found.evidence else None,
+            montage=choose_montage(read_recording(path), self._names) if path else None,
+        )

@@ -1,0 +1,233 @@
+"""What reviewers decide about a night, and what the night becomes by it.
+
+A decision is about one epoch: the stage stands, or it is another one, or a colleague is asked.
+Decisions are never changed; a later one of the same epoch follows the earlier one and counts in
+its place. A technologist's decision is a proposal until a physician decides the same epoch. A
+signature binds the whole night as it was on the signer's screen, by its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from statistics import median
+
+from auditor.errors import SomnoauditError
+from auditor.vocabulary import Hypnogram, Stage
+
+USUAL_SECONDS = 12.0
+"""Expected of a flagged epoch while nobody has been timed: two 30-s pages at a technologist's
+usual pace, an assumption that the reviewers' own median replaces."""
+
+_PAUSE_S = 180.0
+"""A longer time between two decisions is a pause, not a review."""
+
+_ENOUGH_TIMES = 5
+
+
+class ReviewConflict(SomnoauditError):
+    """Somebody else decided or signed in the meantime; nothing was written."""
+
+
+class Action(StrEnum):
+    """What a reviewer does with an epoch."""
+
+    ACCEPT = "accept"
+    OVERRIDE = "override"
+    SECOND_READER = "second-reader"
+
+
+class Reason(StrEnum):
+    """Why a stage is overridden."""
+
+    SIGNAL = "the signal shows another stage"
+    CLAIM = "what was claimed is not there"
+    ARTEFACT = "artefact was taken for sleep"
+    SEQUENCE = "the epochs before or after decide"
+    OTHER = "another reason, in the comment"
+
+
+class Meaning(StrEnum):
+    """What a signature says, as 21 CFR 11.50 wants it shown."""
+
+    AUTHORSHIP = "reviewed and approved"
+    AMENDMENT = "amended after review"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One reviewer's word on one epoch.
+
+    Attributes:
+        id: counts up over all studies; 0 before it is stored.
+        epoch: number from 0.
+        action: what was decided.
+        scored: the stage that was decided about.
+        stage: the stage by this decision; that which was scored where it stands.
+        reason: of an override; None otherwise.
+        comment: free text, for people in this hospital; never written to a log.
+        reviewer: name and role as they were then.
+        proposed: whether it waits for a physician.
+        at: when.
+    """
+
+    id: int
+    epoch: int
+    action: Action
+    scored: Stage
+    stage: Stage
+    reason: Reason | None
+    comment: str
+    reviewer: str
+    role: str
+    proposed: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signed state of the night.
+
+    Attributes:
+        number: 1 for the first, which makes the report final; each later one amends it.
+        signer: name as printed.
+        meaning: what the signature says.
+        content_sha256: of what was signed, see :attr:`Review.content_sha256`.
+        changed: epochs that differ from the signature before.
+        at: when.
+        written: whether the EHR has it.
+    """
+
+    number: int
+    signer: str
+    meaning: Meaning
+    content_sha256: str
+    changed: tuple[int, ...]
+    at: datetime
+    written: bool
+
+
+@dataclass(frozen=True)
+class Review:
+    """A night as its reviewers left it.
+
+    Attributes:
+        audit_id: the audit that was reviewed.
+        scored: the stages as the stager scored them.
+        flagged: the flagged epochs in review order.
+        decisions: all that were made, oldest first.
+        signatures: all that were given, oldest first.
+    """
+
+    audit_id: int
+    scored: tuple[Stage, ...]
+    flagged: tuple[int, ...]
+    decisions: tuple[Decision, ...]
+    signatures: tuple[Signature, ...]
+
+    @cached_property
+    def latest(self) -> Mapping[int, Decision]:
+        """The decision that counts, by epoch."""
+        return {decision.epoch: decision for decision in self.decisions}
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """The night's stages with what physicians overrode; proposals are left out."""
+        stages = list(self.scored)
+        for decision in self.decisions:
+            if not decision.proposed and decision.action is not Action.SECOND_READER:
+                stages[decision.epoch] = decision.stage
+        return tuple(stages)
+
+    @property
+    def overridden(self) -> tuple[int, ...]:
+        """Epochs whose stage is another than scored."""
+        return tuple(
+            i
+            for i, (was, now) in enumerate(zip(self.scored, self.stages, strict=True))
+            if was != now
+        )
+
+    @property
+    def open(self) -> tuple[int, ...]:
+        """Flagged epochs that no physician has decided yet, and those with a question, in order."""
+        return tuple(epoch for epoch in self.flagged if not self._settled(epoch)) + tuple(
+            epoch
+            for epoch in sorted(self.latest)
+            if epoch not in self.flagged and not self._settled(epoch)
+        )
+
+    def _settled(self, epoch: int) -> bool:
+        decision = self.latest.get(epoch)
+        return (
+            decision is not None
+            and not decision.proposed
+            and decision.action is not Action.SECOND_READER
+        )
+
+    @property
+    def signed(self) -> Signature | None:
+        """The signature that counts."""
+        return self.signatures[-1] if self.signatures else None
+
+    @property
+    def changed_since_signed(self) -> bool:
+        """Whether something was decided that no signature covers."""
+        return self.signed is not None and self.signed.content_sha256 != self.content_sha256
+
+    @property
+    def content_sha256(self) -> str:
+        """Of the audit's number, the stages, and every decision that counts."""
+        content = {
+            "audit": self.audit_id,
+            "stages": "".join(f"{stage.value} " for stage in self.stages),
+            "decisions": [self.latest[epoch].id for epoch in sorted(self.latest)],
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def next_open(self, after: int | None = None) -> int | None:
+        """The open epoch that comes after this one in review order; then the first of all."""
+        if not self.open:
+            return None
+        order = [*self.flagged, *(e for e in self.open if e not in self.flagged)]
+        if after in order:
+            later = [e for e in order[order.index(after) + 1 :] if e in self.open]
+            if later:
+                return later[0]
+        return next((epoch for epoch in self.open if epoch != after), None)
+
+    @property
+    def expected_minutes(self) -> float:
+        """How long what is open will take, at the reviewers' own pace once it is known."""
+        return len(self.open) * seconds_per_epoch(self.decisions) / 60
+
+    def reviewed(self, hypnogram: Hypnogram) -> Hypnogram:
+        """The stager's hypnogram with the physician's stages in it."""
+        epochs = tuple(
+            scored if scored.stage == stage else replace(scored, stage=stage)
+            for scored, stage in zip(hypnogram.epochs, self.stages, strict=True)
+        )
+        return replace(hypnogram, epochs=epochs)
+
+
+def seconds_per_epoch(decisions: Sequence[Decision]) -> float:
+    """The median time between one reviewer's decisions, pauses left out."""
+    last: dict[str, datetime] = {}
+    times = []
+    for decision in decisions:
+        before = last.get(decision.reviewer)
+        if before is not None and (took := (decision.at - before).total_seconds()) <= _PAUSE_S:
+            times.append(took)
+        last[decision.reviewer] = decision.at
+    return median(times) if len(times) >= _ENOUGH_TIMES else USUAL_SECONDS
+
+
+def changed_epochs(before: Iterable[Stage], after: Iterable[Stage]) -> tuple[int, ...]:
+    """Where two scorings of one night differ."""
+    pairs = enumerate(zip(before, after, strict=True))
+    return tuple(i for i, (was, now) in pairs if was != now)
