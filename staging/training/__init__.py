@@ -1,0 +1,1 @@
+"""Training of the vision-language stager: both published phases, and the compact model."""
