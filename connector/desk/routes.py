@@ -1,0 +1,214 @@
+"""The desk's pages and forms over HTTP.
+
+A form that is taken is answered with the way to the next page (303), so that going back or
+reloading sends nothing twice.
+"""
+
+# Without annotations as text: FastAPI reads those of routes, which name what is local here.
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from PIL import Image
+from starlette.exceptions import HTTPException
+
+from auditor.vocabulary import SCORED_STAGES, Epoch, Stage
+from connector.desk.epoch_view import view_epoch
+from connector.desk.opened import OpenedStudy, OpenStudies
+from connector.desk.people import Person
+from connector.desk.review import Action, Decision, Reason, Review, ReviewConflict
+from connector.desk.review_store import NewDecision, ReviewStore
+from connector.desk.waveforms import CHOICES, MEDIA_TYPE, waveform
+from connector.html import render
+
+FILTERS = (
+    ("standard", "0.3–35 Hz, chin 10–100 Hz"),
+    ("slow", "0.1–35 Hz"),
+    ("narrow", "0.5–15 Hz"),
+    ("wide", "0.3–70 Hz"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks for a page, and the token that their forms must carry."""
+
+    person: Person
+    csrf: str
+
+
+def desk_routes(
+    studies: OpenStudies, reviews: ReviewStore, visitor_of: Callable[[Request], Visitor]
+) -> APIRouter:
+    """The routes of the desk.
+
+    Args:
+        studies: opens the studies that are shown.
+        reviews: keeps what is decided.
+        visitor_of: who asks; raises an HTTPException where nobody is logged in.
+    """
+    routes = APIRouter()
+    Visiting = Annotated[Visitor, Depends(visitor_of)]  # noqa: N806 - a type
+
+    def opened_study(study_id: str, _visitor: Visiting) -> OpenedStudy:
+        found = studies.open(study_id)
+        if found is None:
+            raise HTTPException(404, "There is no audited study of this name.")
+        return found
+
+    Opened = Annotated[OpenedStudy, Depends(opened_study)]  # noqa: N806 - a type
+
+    def review_of(opened: OpenedStudy) -> Review:
+        return reviews.review(opened.audit_id, opened.hypnogram.stages, opened.flagged)
+
+    @routes.get("/studies/{study_id}/epochs/{number}", response_class=HTMLResponse)
+    def epoch_page(study_id: str, number: int, opened: Opened, visitor: Visiting) -> str:
+        """One epoch: its signals, what was said of it, and the decision."""
+        _existing(opened, number)
+        return _epoch_page(study_id, number, opened, review_of(opened), visitor)
+
+    @routes.post("/studies/{study_id}/epochs/{number}/decision", response_model=None)
+    def decide(
+        study_id: str,
+        number: int,
+        opened: Opened,
+        visitor: Visiting,
+        seen: Annotated[int, Form()],
+        csrf: Annotated[str, Form()],
+        action: Annotated[Action | None, Form()] = None,
+        override: Annotated[Stage | None, Form()] = None,
+        reason: Annotated[Reason | None, Form()] = None,
+        comment: Annotated[str, Form(max_length=2000)] = "",
+    ) -> Response:
+        """Takes a decision, and goes on to the next epoch that is open."""
+        _existing(opened, number)
+        _allowed(visitor, csrf, visitor.person.decides)
+        review = review_of(opened)
+        scored = review.scored[number]
+        if override is not None:
+            action, stage = Action.OVERRIDE, override
+        else:
+            action, stage = action or Action.ACCEPT, scored
+        if stage not in SCORED_STAGES and action is not Action.SECOND_READER:
+            raise HTTPException(422, "An epoch that is not scored has no stage to accept.")
+        new = NewDecision(
+            epoch=number,
+            action=action,
+            stage=stage,
+            reviewer=visitor.person.name,
+            role=visitor.person.role.value,
+            proposed=visitor.person.proposes,
+            reason=reason if action is Action.OVERRIDE else None,
+            comment=comment.strip(),
+            seen=seen,
+        )
+        try:
+            reviews.decide(review, new)
+        except ReviewConflict as conflict:
+            page = _epoch_page(
+                study_id,
+                number,
+                opened,
+                review_of(opened),
+                visitor,
+                f"Not taken: {conflict}. This is how it stands now.",
+            )
+            return HTMLResponse(page, 409)
+        following = review_of(opened).next_open(number)
+        place = f"/studies/{study_id}"
+        return RedirectResponse(
+            place if following is None else f"{place}/epochs/{following}", status_code=303
+        )
+
+    @routes.get("/studies/{study_id}/epochs/{number}/waveform")
+    def epoch_waveform(number: int, opened: Opened, filters: str = "standard") -> Response:
+        """The epoch's signals as :mod:`connector.desk.waveforms` writes them."""
+        _existing(opened, number)
+        if opened.montage is None:
+            raise HTTPException(410, "The recording is no longer on this machine.")
+        if filters not in CHOICES:
+            raise HTTPException(422, "There is no filter of this name.")
+        body = waveform(opened.montage, Epoch(number), CHOICES[filters])
+        return Response(body, media_type=MEDIA_TYPE)
+
+    @routes.get("/studies/{study_id}/epochs/{number}/image.png")
+    def epoch_image(number: int, opened: Opened) -> Response:
+        """The image of the epoch that a vision-language model is shown."""
+        _existing(opened, number)
+        image = opened.image(Epoch(number))
+        if image is None:
+            raise HTTPException(410, "The recording is no longer on this machine.")
+        png = io.BytesIO()
+        Image.fromarray(image).save(png, "png")
+        return Response(png.getvalue(), media_type="image/png")
+
+    @routes.get("/studies/{study_id}/epochs/{number}/events", response_class=HTMLResponse)
+    def epoch_events(study_id: str, number: int, opened: Opened) -> str:
+        """The epoch's events as a list, for eyes that do not read drawings."""
+        _existing(opened, number)
+        return render(
+            "events.html",
+            study_id=study_id,
+            number=number,
+            events=opened.events(Epoch(number)),
+            start_s=Epoch(number).start_s,
+        )
+
+    return routes
+
+
+def _existing(opened: OpenedStudy, number: int) -> None:
+    if number not in opened.epochs:
+        raise HTTPException(404, "The night has no such epoch.")
+
+
+def _allowed(visitor: Visitor, csrf: str, allowed: bool) -> None:
+    if csrf != visitor.csrf:
+        raise HTTPException(403, "The form is from another login; open the page again.")
+    if not allowed:
+        raise HTTPException(403, "Your role does not decide about epochs.")
+
+
+def _epoch_page(
+    study_id: str,
+    number: int,
+    opened: OpenedStudy,
+    review: Review,
+    visitor: Visitor,
+    conflict: str = "",
+) -> str:
+    study = f"/studies/{study_id}"
+    following = review.next_open(number)
+    history: list[Decision] = [d for d in review.decisions if d.epoch == number]
+
+    def of(epoch: int | None) -> str | None:
+        return None if epoch not in opened.epochs else f"{study}/epochs/{epoch}"
+
+    return render(
+        "epoch.html",
+        study_id=study_id,
+        view=view_epoch(opened, number),
+        paths={
+            "study": study,
+            "previous": of(number - 1),
+            "next": of(number + 1),
+            "next_flagged": of(following),
+            "waveform": f"{study}/epochs/{number}/waveform",
+            "image": f"{study}/epochs/{number}/image.png",
+            "events": f"{study}/epochs/{number}/events",
+            "decision": f"{study}/epochs/{number}/decision",
+        },
+        open_count=len(review.open),
+        filters=FILTERS,
+        reasons=tuple(Reason),
+        decision=history[-1] if history else None,
+        history=history,
+        may_decide=visitor.person.decides,
+        proposes=visitor.person.proposes,
+        csrf=visitor.csrf,
+        conflict=conflict,
+        person=visitor.person,
+    )
