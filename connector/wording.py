@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from connector.documents import Json
 
@@ -60,3 +61,14 @@ def _range(ends: Sequence[float | None]) -> str:
     if low is None or high is None:
         return f"at most {high:g}" if low is None else f"at least {low:g}"
     return f"{low:g}" if low == high else f"{low:g}–{high:g}"
+
+
+def recording_start(audit: Json) -> datetime | None:
+    start = audit["recording"]["start"]
+    return datetime.fromisoformat(start) if start else None
+
+
+def time_of_day(start: datetime | None, offset_s: float, *, seconds: bool) -> str:
+    """Time of day, or into the recording where the start is not known."""
+    at = (start or datetime.min) + timedelta(seconds=offset_s)
+    return f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
