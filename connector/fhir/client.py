@@ -31,7 +31,7 @@ from connector.fhir.errors import (
     VersionConflict,
 )
 from connector.fhir.foreign import NO_HOSTS, ForeignHosts
-from connector.fhir.wire import Wire, json_object
+from connector.fhir.wire import Hooks, Wire, json_object
 
 Criteria: TypeAlias = Mapping[str, str | Sequence[str]]
 Operations: TypeAlias = Sequence[Mapping[str, Any]]
@@ -54,6 +54,7 @@ class FhirClient:
         auth: adds credentials to each request; None for a server that asks for none.
         foreign: other hosts from which attachments are taken, without credentials.
         largest_attachment: bytes of an attachment that does not say its size.
+        hooks: see each request to this server before it goes out, and each answer.
 
     Raises:
         UsageError: the base is not an http or https address, or holds a password.
@@ -65,8 +66,9 @@ class FhirClient:
         auth: httpx.Auth | None = None,
         foreign: ForeignHosts = NO_HOSTS,
         largest_attachment: int = 4 << 30,
+        hooks: Hooks | None = None,
     ) -> None:
-        self._wire = Wire(base_url, auth)
+        self._wire = Wire(base_url, auth, hooks)
         self._attachments = Attachments(self._wire, foreign, largest_attachment)
         self._takes_transactions: bool | None = None
 

@@ -7,9 +7,9 @@ followed here, and an address that a resource gives is used only where it is the
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -29,6 +29,9 @@ TIMEOUT = httpx.Timeout(_ANSWER_WITHIN_S, connect=_CONNECT_WITHIN_S)
 # At INFO httpx logs every URL, and a search's URL may name a patient.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
+Hooks: TypeAlias = Mapping[str, list[Callable[..., Any]]]
+"""httpx's event hooks: told of each request before it goes out, and of each answer."""
+
 
 class Wire:
     """The connection to one FHIR server.
@@ -42,11 +45,14 @@ class Wire:
         UsageError: the base is not an http or https address, or holds a password.
     """
 
-    def __init__(self, base_url: str, auth: httpx.Auth | None) -> None:
+    def __init__(
+        self, base_url: str, auth: httpx.Auth | None, hooks: Hooks | None = None
+    ) -> None:
         self.base = checked_base(base_url)
         self.server = self.base.netloc.decode("ascii")
         self.http = httpx.Client(
             auth=auth,
+            event_hooks=hooks,
             headers={"Accept": FHIR_JSON},
             timeout=TIMEOUT,
             follow_redirects=False,
