@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from auditor.evidence.thresholds import all_thresholds
 from auditor.vocabulary import EPOCH_S, Epoch, Event, Evidence, Hypnogram, Montage
+from connector.desk.spectrogram import spectrogram_png
 from connector.documents import Json
 from connector.edf import read_recording
 from connector.kept import kept_evidence, kept_hypnogram
@@ -88,6 +89,11 @@ class OpenedStudy:
         renderer, lock = self._renderer
         with lock:
             return renderer.image(epoch.index)
+
+    @cached_property
+    def spectrogram(self) -> bytes | None:
+        """A PNG; None where the recording is not here or has no EEG."""
+        return spectrogram_png(self.montage) if self.montage else None
 
 
 class OpenStudies:

@@ -21,8 +21,10 @@ from connector.desk.opened import OpenedStudy, OpenStudies
 from connector.desk.people import Person
 from connector.desk.review import Action, Decision, Reason, Review, ReviewConflict
 from connector.desk.review_store import NewDecision, ReviewStore
+from connector.desk.study_view import view_study
 from connector.desk.waveforms import CHOICES, MEDIA_TYPE, waveform
 from connector.html import render
+from connector.hypnogram import DENSITY_HEIGHT
 
 FILTERS = (
     ("standard", "0.3–35 Hz, chin 10–100 Hz"),
@@ -41,7 +43,10 @@ class Visitor:
 
 
 def desk_routes(
-    studies: OpenStudies, reviews: ReviewStore, visitor_of: Callable[[Request], Visitor]
+    studies: OpenStudies,
+    reviews: ReviewStore,
+    visitor_of: Callable[[Request], Visitor],
+    signed: Callable[[str, int], None],
 ) -> APIRouter:
     """The routes of the desk.
 
@@ -49,6 +54,7 @@ def desk_routes(
         studies: opens the studies that are shown.
         reviews: keeps what is decided.
         visitor_of: who asks; raises an HTTPException where nobody is logged in.
+        signed: told of each signature, by study and number; must return at once.
     """
     routes = APIRouter()
     Visiting = Annotated[Visitor, Depends(visitor_of)]  # noqa: N806 - a type
@@ -63,6 +69,32 @@ def desk_routes(
 
     def review_of(opened: OpenedStudy) -> Review:
         return reviews.review(opened.audit_id, opened.hypnogram.stages, opened.flagged)
+
+    @routes.get("/studies/{study_id}/spectrogram.png")
+    def spectrogram(opened: Opened) -> Response:
+        """The night's EEG as a picture of its power."""
+        if opened.spectrogram is None:
+            raise HTTPException(410, "The recording is no longer on this machine.")
+        return Response(opened.spectrogram, media_type="image/png")
+
+    @routes.post("/studies/{study_id}/signature", response_model=None)
+    def sign(
+        study_id: str,
+        opened: Opened,
+        visitor: Visiting,
+        seen: Annotated[str, Form()],
+        csrf: Annotated[str, Form()],
+    ) -> Response:
+        """Signs the night as it was shown; the report follows into the EHR."""
+        _allowed(visitor, csrf, visitor.person.signs)
+        review = review_of(opened)
+        try:
+            signature = reviews.sign(review, visitor.person.name, seen)
+        except ReviewConflict as conflict:
+            page = night_page(opened, review_of(opened), visitor, f"Not signed: {conflict}.")
+            return HTMLResponse(page, 409)
+        signed(study_id, signature.number)
+        return RedirectResponse(f"/studies/{study_id}", status_code=303)
 
     @routes.get("/studies/{study_id}/epochs/{number}", response_class=HTMLResponse)
     def epoch_page(study_id: str, number: int, opened: Opened, visitor: Visiting) -> str:
@@ -158,6 +190,24 @@ def desk_routes(
         )
 
     return routes
+
+
+def night_page(opened: OpenedStudy, review: Review, visitor: Visitor, conflict: str = "") -> str:
+    """One audited night: drawn, counted, its flagged epochs listed, its signature."""
+    return render(
+        "night.html",
+        study=opened.study,
+        audit=opened.audit,
+        view=view_study(opened, review),
+        review=review,
+        next_open=review.next_open(),
+        density_height=DENSITY_HEIGHT,
+        has_recording=opened.montage is not None,
+        person=visitor.person,
+        may_sign=visitor.person.signs,
+        csrf=visitor.csrf,
+        conflict=conflict,
+    )
 
 
 def _existing(opened: OpenedStudy, number: int) -> None:
