@@ -200,6 +200,41 @@ def evidence(
 
 
 @app.command()
+def render(
+    recording: RecordingPath,
+    epochs: Annotated[
+        str, typer.Option(metavar="RANGES", help="Which, such as 3-5,12, counted from 0.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where epoch-0003.png and so on are written.")
+    ],
+    mains_hz: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HZ", min=40, max=70, help="Frequency of the mains; SOMNOAUDIT_MAINS_HZ or 50."
+        ),
+    ] = None,
+    channels: ChannelsPath = None,
+) -> None:
+    """Write the images that the vision-language model sees."""
+    from connector import pipeline
+    from connector.epochs import parse_epochs
+    from connector.images import write_images
+    from connector.terminal import progress_on_stderr
+    from staging.vlm_settings import load_vlm_settings
+
+    frequency = mains_hz or load_vlm_settings().mains_hz
+    _check_folder(f"--out {out}", out)
+    with progress_on_stderr() as progress:
+        montage = pipeline.read_montage(recording, progress, _channel_names(channels))
+        chosen = parse_epochs(epochs, montage.recording.n_epochs)
+        with _writing_to(f"--out {out}"):
+            write_images(montage, chosen, out, frequency, progress)
+    for role, why in montage.missing.items():
+        print(f"not drawn: {role.value.replace('_', ' ')}, {why}", file=sys.stderr)
+
+
+@app.command()
 def claims(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="Rationale text; standard input if none.")

@@ -15,6 +15,8 @@ its traces change, and no file is written.
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -25,11 +27,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import style
+from matplotlib import rc_context, style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image as PngImage
-from scipy import signal
 
 from auditor.errors import RecordingRefused
 from auditor.vocabulary import EPOCH_S, Channel, Montage, Role, Samples
@@ -52,6 +54,9 @@ _SAME_RATE_HZ = 0.1
 
 _BATCH = 16
 """Epochs that a worker draws at a time: 2.3 MB of samples there, 4.8 MB of pixels back."""
+
+_WORTH_PROCESSES = 240
+"""A process takes about as long to start as 80 images to draw: tests/benchmarks/bench_render.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +126,16 @@ class Renderer:
         """One epoch as an image; a trace is broken where nothing was recorded."""
         return self._sheet.draw(self._samples(epoch))
 
-    def images(self, epochs: Sequence[int], workers: int = 1) -> Iterator[Image]:
-        """The epochs' images in order, drawn ahead by so many processes where there are several."""
+    def images(self, epochs: Sequence[int], workers: int | None = None) -> Iterator[Image]:
+        """The epochs' images in order.
+
+        Args:
+            epochs: by number from 0.
+            workers: processes that draw; by default this one for a few images, and as many as
+                there are cores for a night.
+        """
+        if workers is None:
+            workers = _cores() if len(epochs) >= _WORTH_PROCESSES else 1
         if workers == 1:
             yield from map(self.image, epochs)
             return
@@ -166,6 +179,8 @@ def filtered(channel: Channel, band_hz: tuple[float, float], mains_hz: float) ->
     Returns:
         µV at 100 Hz from the recording's start, shape ``(n,)``, NaN where nothing was recorded.
     """
+    from scipy import signal  # half the time that a worker takes to start
+
     rate_hz = channel.sampling_rate_hz
     raw = channel.samples()
     recorded = np.isfinite(raw)
@@ -191,6 +206,14 @@ def _at_drawn_rate(samples: Samples, rate_hz: float) -> Samples:
     return np.interp(at, np.arange(n_samples), samples)
 
 
+_DRAWING: dict[Any, Any] = {  # its keys are literals that differ between matplotlib's versions
+    "path.simplify": True,
+    "path.simplify_threshold": 1 / 9,
+    "agg.path.chunksize": 0,
+}
+"""What matplotlib looks up each time that it draws a line: its own defaults."""
+
+
 class _Sheet:
     """One figure, whose traces are drawn anew for every epoch."""
 
@@ -199,29 +222,45 @@ class _Sheet:
         self._centres = (np.arange(len(roles), 0, -1)[:, None] - 0.5) / len(roles)
         with style.context("default"):  # whatever the user's own matplotlibrc says
             figure = Figure((WIDTH_PX / DPI, HEIGHT_PX / DPI), DPI, facecolor="black")
-            axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), facecolor="black")
+            self._axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), facecolor="black")
+            self._axes.set(xlim=(0, EPOCH_S), ylim=(0, 1), xticks=[], yticks=[])
+            self._axes.spines[:].set_visible(False)
+            canvas: Any = FigureCanvasAgg(figure)  # half of it ships without types
+            canvas.draw()
+            self._canvas, self._blank = canvas, canvas.copy_from_bbox(figure.bbox)
             seconds = np.linspace(0, EPOCH_S, EPOCH_SAMPLES)
-            nothing = np.zeros(EPOCH_SAMPLES)
-            self._lines = [
-                axes.plot(seconds, nothing, color=TRACES[role].colour, linewidth=_TRACE_PT)[0]
+            self._traces = [
+                self._axes.add_line(
+                    Line2D(seconds, seconds, color=TRACES[role].colour, linewidth=_TRACE_PT)
+                )
                 for role in roles
             ]
-            for second in range(1, int(EPOCH_S)):
-                axes.axvline(second, **(_SECOND if second % 5 else _FIFTH_SECOND))
-            for boundary in range(1, len(roles)):
-                axes.axhline(boundary / len(roles), **_BETWEEN_BANDS)
-            axes.set(xlim=(0, EPOCH_S), ylim=(0, 1), xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        self._canvas: Any = FigureCanvasAgg(figure)  # half of it ships without types
+            self._grid = [
+                self._axes.axvline(second, **(_SECOND if second % 5 else _FIFTH_SECOND))
+                for second in range(1, int(EPOCH_S))
+            ]
+            self._grid += [
+                self._axes.axhline(boundary / len(roles), **_BETWEEN_BANDS)
+                for boundary in range(1, len(roles))
+            ]
 
     def draw(self, samples_uv: Samples) -> Image:
         """The image of an epoch of shape ``(n_roles, 3000)``."""
-        heights = self._centres + samples_uv / self._heights_uv / len(self._lines)
-        for line, height in zip(self._lines, heights, strict=True):
-            line.set_ydata(height)
-        with style.context("default"):
-            self._canvas.draw()
+        heights = self._centres + samples_uv / self._heights_uv / len(self._traces)
+        for trace, height in zip(self._traces, heights, strict=True):
+            trace.set_ydata(height)
+        self._canvas.restore_region(self._blank)
+        with rc_context(_DRAWING):
+            for line in (*self._traces, *self._grid):
+                self._axes.draw_artist(line)
         return np.asarray(self._canvas.buffer_rgba())[:, :, :3].copy()
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 _sheet = cache(_Sheet)
