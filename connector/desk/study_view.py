@@ -115,11 +115,7 @@ def _work(audit: Json, opened: OpenedStudy, review: Review) -> Iterator[WorkItem
             stage=epoch["stage"],
             permitted=", ".join(epoch["permitted_stages"]) or "–",
             severity=flags[0]["severity"] if flags else "low",
-            why=flag["message"]
-            if flag
-            else "a second reader is asked for"
-            if asked
-            else "proposed",
+            why=flags[0]["message"] if flags else waiting,
             decision=decision,
             is_open=number in still_open,
         )
