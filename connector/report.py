@@ -1,9 +1,9 @@
-"""The report of a study as FHIR resources, and how they come into the EHR exactly once.
+"""The report of a study as FHIR resources; :mod:`connector.write_back` brings them into the EHR.
 
-:func:`build_report` computes, :func:`write_report` acts. What is built is one preliminary
-DiagnosticReport with its Observations, the Device that scored, a Provenance, and a Task that
-asks for a physician's review. Every resource has an identifier that follows from the study and
-the resource's role in it, so that it is found again, by whatever way a second attempt comes.
+What is built is one preliminary DiagnosticReport with its Observations, the Device that scored,
+a Provenance, and a Task that asks for a physician's review; or, for a study that failed, a Task
+that says why. Every resource has an identifier that follows from the study and the resource's
+role in it, so that it is found again, by whatever way a second attempt comes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from fhir.resources.R4B.device import Device
@@ -33,7 +33,7 @@ from auditor.vocabulary import (
     StagerIdentity,
 )
 from connector import codes
-from connector.fhir import BadAnswer, FhirClient, Resource, reference_to
+from connector.fhir import Resource
 from connector.figures import SleepFigures
 from connector.study import StudyOrder
 
@@ -44,8 +44,10 @@ UNREVIEWED = (
     "preliminary and unsigned until a physician has reviewed and signed it."
 )
 
+DEVICE = "device"
 REPORT = "report"
 REVIEW = "review"
+FAILURE = "failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def _device(stager: StagerIdentity, rulebook: RulebookIdentity) -> Entry:
         "type": codes.concept("ai-sleep-stager"),
         "version": [{"type": {"text": text}, "value": v} for text, v in known.items()],
     }
-    return _entry(Device, "device", value, elements)
+    return _entry(Device, DEVICE, value, elements)
 
 
 def _figure_observations(study: _Study, device: Entry, figures: SleepFigures) -> Iterator[Entry]:
@@ -318,6 +320,35 @@ def _review_task(study: _Study, device: Entry, report: Entry, audit: Audit) -> E
     )
 
 
+def build_failure(
+    study_id: str, source: str, patient: str | None, reason: str, now: datetime
+) -> Entry:
+    """The Task that tells the hospital that a study was not reported, and why.
+
+    Args:
+        study_id: as in :class:`connector.study.StudyOrder`.
+        source: what was to be staged: "DocumentReference/12".
+        patient: "Patient/7"; None where it is not known.
+        reason: a sentence for a reader, without a patient's data.
+        now: of the failure, with its time zone.
+    """
+    value = f"{study_id}.{FAILURE}"
+    instant = now.isoformat(timespec="seconds")
+    elements = {
+        "identifier": [_identifier(value)],
+        "status": "failed",
+        "statusReason": {"text": reason},
+        "intent": "order",
+        "code": codes.concept("stage-sleep-study"),
+        "description": "The sleep study was not staged, and there is no report of it.",
+        "focus": _to(source),
+        "for": _to(patient) if patient else None,
+        "authoredOn": instant,
+        "lastModified": instant,
+    }
+    return _entry(Task, FAILURE, value, _without_none(elements))
+
+
 def _entry(model: type[FHIRResourceModel], role: str, value: str, elements: Resource) -> Entry:
     criteria = {"identifier": f"{codes.IDENTIFIERS}|{value}"}
     return Entry(role, _full_url(value), _checked(model, elements), criteria)
@@ -354,61 +385,3 @@ def _quantity(value: float, code: str, unit: str | None = None) -> Resource:
 
 def _without_none(elements: Mapping[str, _T | None]) -> dict[str, _T]:
     return {name: element for name, element in elements.items() if element is not None}
-
-
-# ── writing ───────────────────────────────────────────────────────────────────────────────
-
-
-def write_report(client: FhirClient, entries: Sequence[Entry]) -> dict[str, str]:
-    """Stores what is not yet stored; returns each role's reference ("DiagnosticReport/9").
-
-    The resources go one by one in their order, the report after all that it consists of: cut
-    short at any point and run again, it ends with one of each, and a report is never seen
-    without its Observations. What is stored already is left as it is, for it may have been
-    reviewed since.
-
-    Raises:
-        FhirError: the EHR did not answer as it must; BadAnswer also where it now holds several
-            reports of this study.
-    """
-    stored: dict[str, str] = {}
-    for entry in entries:
-        stored[entry.full_url] = reference_to(_stored(client, entry, stored))
-    for entry in entries:
-        if entry.role == REPORT:
-            _check_that_it_is_the_only_one(client, entry)
-    return {entry.role: stored[entry.full_url] for entry in entries}
-
-
-def _stored(client: FhirClient, entry: Entry, stored: Mapping[str, str]) -> Resource:
-    criteria = _resolved(entry.criteria, stored)
-    # Searched first: some servers ignore the condition of a conditional create. The oldest
-    # counts, so that two writers who have both created come to use the same.
-    found = list(client.search(entry.resource["resourceType"], criteria))
-    if found:
-        return min(found, key=lambda r: (r.get("meta", {}).get("lastUpdated", ""), r["id"]))
-    return client.create(_resolved(entry.resource, stored), if_none_exist=criteria)
-
-
-def _check_that_it_is_the_only_one(client: FhirClient, entry: Entry) -> None:
-    resource_type = entry.resource["resourceType"]
-    n_found = len(list(client.search(resource_type, entry.criteria)))
-    if n_found != 1:
-        raise BadAnswer(
-            client.server,
-            f"POST {resource_type}",
-            f"holds {n_found} of the study's identifier where one was created",
-        )
-
-
-def _resolved(value: Any, stored: Mapping[str, str]) -> Any:
-    """The same with the references of what is stored in place of their full URLs."""
-    match value:
-        case dict():
-            return {name: _resolved(element, stored) for name, element in value.items()}
-        case list():
-            return [_resolved(element, stored) for element in value]
-        case str():
-            return stored.get(value, value)
-        case _:
-            return value

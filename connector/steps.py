@@ -12,9 +12,10 @@ from connector import pipeline, study, trigger
 from connector.documents import Json, audit_json
 from connector.fhir import FhirClient
 from connector.kept import keep_evidence, keep_hypnogram
-from connector.report import REPORT, Entry, build_report, write_report
+from connector.report import REPORT, Entry, build_report
 from connector.store import Clock, Store
 from connector.workflow import NamedStudy
+from connector.write_back import write_report
 from staging.montage import ChannelNames
 from staging.stager import Progress, Stager
 

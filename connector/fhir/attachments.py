@@ -20,7 +20,7 @@ from connector.fhir.errors import AddressRefused, FhirError, ServerDown, WrongAt
 from connector.fhir.foreign import ForeignHosts, NotAllowed
 from connector.fhir.partial import Partial, TooLong, check_room
 from connector.fhir.retries import retrying
-from connector.fhir.wire import FHIR_JSON, TIMEOUT, Wire, failures
+from connector.fhir.wire import FHIR_JSON, TIMEOUT, Wire, failures, tls
 
 _REQUEST = "GET attachment"
 
@@ -197,7 +197,7 @@ class Attachments:
     @cached_property
     def _foreign_http(self) -> httpx.Client:
         # A proxy would resolve the name once more, and where it likes.
-        return httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+        return httpx.Client(verify=tls(), timeout=TIMEOUT, follow_redirects=False, trust_env=False)
 
 
 def _validator(response: httpx.Response) -> str:

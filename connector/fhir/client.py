@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -190,6 +191,12 @@ class FhirClient:
             SeveralMatch: several resources match.
             FhirError: the server did not answer as it must.
         """
+        return self.created(resource, if_none_exist)[0]
+
+    def created(
+        self, resource: Resource, if_none_exist: Criteria | None = None
+    ) -> tuple[Resource, bool]:
+        """As :meth:`create`; and whether it is this request that created it."""
         resource_type = resource["resourceType"]
         request = f"POST {resource_type}"
         headers = {} if if_none_exist is None else {"If-None-Exist": query_of(if_none_exist)}
@@ -201,7 +208,8 @@ class FhirClient:
             resource,
             repeatable=if_none_exist is not None,
         )
-        return self._stored(request, response, resource_type, if_none_exist)
+        stored = self._stored(request, response, resource_type, if_none_exist)
+        return stored, response.status_code == HTTPStatus.CREATED
 
     def update(self, resource: Resource) -> Resource:
         """Stores a new version of a resource and returns it as stored.

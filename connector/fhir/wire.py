@@ -7,8 +7,10 @@ followed here, and an address that a resource gives is used only where it is the
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeAlias
 
 import httpx
@@ -53,6 +55,7 @@ class Wire:
         self.http = httpx.Client(
             auth=auth,
             event_hooks=hooks,
+            verify=tls(),
             headers={"Accept": FHIR_JSON},
             timeout=TIMEOUT,
             follow_redirects=False,
@@ -120,6 +123,12 @@ class Wire:
             return response
 
         return retrying(once, repeatable=repeatable)
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """The certificates that this process trusts; to read them takes longer than a request."""
+    return httpx.create_ssl_context()
 
 
 @contextmanager
