@@ -19,6 +19,7 @@ from auditor.vocabulary import SCORED_STAGES, Epoch, Stage
 from connector.desk.epoch_view import view_epoch
 from connector.desk.opened import OpenedStudy, OpenStudies
 from connector.desk.people import Person
+from connector.desk.report_document import report_html, report_pdf
 from connector.desk.review import Action, Decision, Reason, Review, ReviewConflict
 from connector.desk.review_store import NewDecision, ReviewStore
 from connector.desk.study_view import view_study
@@ -76,6 +77,22 @@ def desk_routes(
         if opened.spectrogram is None:
             raise HTTPException(410, "The recording is no longer on this machine.")
         return Response(opened.spectrogram, media_type="image/png")
+
+    @routes.get("/studies/{study_id}/report", response_class=HTMLResponse)
+    def report(opened: Opened) -> str:
+        """The report as it stands, signed or not."""
+        return report_html(opened, review_of(opened))
+
+    @routes.get("/studies/{study_id}/report.pdf")
+    def report_as_pdf(opened: Opened) -> Response:
+        """The same as a tagged PDF."""
+        pdf = report_pdf(opened, review_of(opened))
+        name = f"sleep-report-{opened.study.id[:8]}.pdf"
+        return Response(
+            pdf,
+            media_type="application/pdf",
+            headers={"Content-Disposition": f'inline; filename="{name}"'},
+        )
 
     @routes.post("/studies/{study_id}/signature", response_model=None)
     def sign(

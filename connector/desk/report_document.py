@@ -1,0 +1,69 @@
+"""The report of a night as a document: one template, read as a page or printed as a PDF."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TypeAlias
+
+from weasyprint import CSS, HTML
+from weasyprint.urls import URLFetchingError
+
+from connector.desk.epoch_view import time_of
+from connector.desk.opened import OpenedStudy
+from connector.desk.review import Action, Meaning, Review
+from connector.desk.study_view import view_study
+from connector.html import PAGES, render
+from connector.wording import recording_start
+
+Pdf: TypeAlias = bytes
+
+PRELIMINARY = (
+    "AI-generated sleep staging, not reviewed by a physician: preliminary and unsigned until a "
+    "physician has reviewed and signed it."
+)
+SIGNED = "AI-generated sleep staging, reviewed and signed by a physician as stated below."
+CHANGED = "Changed after it was signed: the changes are not signed."
+
+
+def report_status(review: Review) -> str:
+    """As DiagnosticReport.status has it: preliminary, final or amended."""
+    if review.signed is None or review.changed_since_signed:
+        return "preliminary"
+    return "amended" if review.signed.meaning is Meaning.AMENDMENT else "final"
+
+
+def report_html(opened: OpenedStudy, review: Review) -> str:
+    """The report as a page."""
+    start = recording_start(opened.audit)
+    notice = SIGNED if review.signed else PRELIMINARY
+    overridden = [
+        (time_of(opened.audit, epoch), review.latest[epoch])
+        for epoch in review.overridden
+        if review.latest[epoch].action is Action.OVERRIDE
+    ]
+    return render(
+        "document.html",
+        study=opened.study,
+        audit=opened.audit,
+        review=review,
+        view=view_study(opened, review),
+        status=report_status(review),
+        notice=CHANGED if review.changed_since_signed else notice,
+        began=start and f"{start:%Y-%m-%d %H:%M:%S}",
+        settled=len(opened.flagged) - len(set(opened.flagged) & set(review.open)),
+        overridden=overridden,
+        program=version("somnoaudit"),
+    )
+
+
+def report_pdf(opened: OpenedStudy, review: Review) -> Pdf:
+    """The same as a tagged PDF (PDF/UA-1)."""
+    page = HTML(string=report_html(opened, review), url_fetcher=_fetch_nothing)
+    style = CSS(string=(PAGES / "document.css").read_text(encoding="utf-8"))
+    pdf: Pdf = page.write_pdf(stylesheets=[style], pdf_variant="pdf/ua-1")
+    return pdf
+
+
+def _fetch_nothing(url: str, *_: object, **__: object) -> object:
+    # Its style is handed over; a page with a patient's night in it asks nobody for anything.
+    raise URLFetchingError(f"nothing is fetched: {url}")
