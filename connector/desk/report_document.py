@@ -5,9 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TypeAlias
 
-from weasyprint import CSS, HTML
-from weasyprint.urls import URLFetchingError
-
+from auditor.errors import ServerFailed
 from connector.desk.epoch_view import time_of
 from connector.desk.opened import OpenedStudy
 from connector.desk.review import Action, Meaning, Review
@@ -57,7 +55,19 @@ def report_html(opened: OpenedStudy, review: Review) -> str:
 
 
 def report_pdf(opened: OpenedStudy, review: Review) -> Pdf:
-    """The same as a tagged PDF (PDF/UA-1)."""
+    """The same as a tagged PDF (PDF/UA-1).
+
+    Raises:
+        ServerFailed: this machine lacks the libraries that set the type.
+    """
+    try:
+        # Here, so that a machine without them runs all the rest.
+        from weasyprint import CSS, HTML
+    except OSError:
+        raise ServerFailed(
+            "the PDF cannot be made: Pango is missing on this machine; install the Debian packages "
+            "libpango-1.0-0 and libpangoft2-1.0-0"
+        ) from None
     page = HTML(string=report_html(opened, review), url_fetcher=_fetch_nothing)
     style = CSS(string=(PAGES / "document.css").read_text(encoding="utf-8"))
     pdf: Pdf = page.write_pdf(stylesheets=[style], pdf_variant="pdf/ua-1")
@@ -66,4 +76,4 @@ def report_pdf(opened: OpenedStudy, review: Review) -> Pdf:
 
 def _fetch_nothing(url: str, *_: object, **__: object) -> object:
     # Its style is handed over; a page with a patient's night in it asks nobody for anything.
-    raise URLFetchingError(f"nothing is fetched: {url}")
+    raise ValueError(f"nothing is fetched: {url}")

@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from PIL import Image
 from starlette.exceptions import HTTPException
 
+from auditor.errors import ServerFailed
 from auditor.vocabulary import SCORED_STAGES, Epoch, Stage
 from connector.desk.epoch_view import view_epoch
 from connector.desk.opened import OpenedStudy, OpenStudies
@@ -86,7 +87,10 @@ def desk_routes(
     @routes.get("/studies/{study_id}/report.pdf")
     def report_as_pdf(opened: Opened) -> Response:
         """The same as a tagged PDF."""
-        pdf = report_pdf(opened, review_of(opened))
+        try:
+            pdf = report_pdf(opened, review_of(opened))
+        except ServerFailed as problem:
+            raise HTTPException(503, f"{problem}.") from None
         name = f"sleep-report-{opened.study.id[:8]}.pdf"
         return Response(
             pdf,
