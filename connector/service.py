@@ -6,16 +6,17 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+from fastapi import FastAPI
 
 from auditor.errors import SettingsRefused
 from connector.app import HOOK, create_app, serve
-from connector.fhir import FhirClient
+from connector.ehr import connect
+from connector.jwks import jwks_router
 from connector.second_opinion import with_second_opinion
 from connector.settings import Settings
 from connector.steps import EhrSteps
@@ -62,12 +63,12 @@ def service(settings: Settings, watch: Watch = lambda _moment: None) -> Iterator
     names = load_channel_names(settings.channels) if settings.channels else None
     store = Store.open(settings.store_url)
     try:
-        with FhirClient(settings.fhir_url, _auth(settings)) as ehr:
+        with connect(settings) as ehr:
             steps = EhrSteps(ehr, store, stager, settings.data / "studies", utc_now, names)
             with (
                 Worker(store, settings.store_url, steps, watch) as worker,
                 serve(
-                    create_app(store, worker.take_hint, secret), settings.host, settings.port
+                    _app(settings, store, worker, secret), settings.host, settings.port
                 ) as address,
             ):
                 ensure_subscription(ehr, (settings.public_url or address) + HOOK, secret)
@@ -85,19 +86,10 @@ def until_told_to_stop() -> None:
     stop.wait()
 
 
-class _BearerToken(httpx.Auth):
-    def __init__(self, token: str) -> None:
-        self._header = f"Bearer {token}"
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = self._header
-        yield request
-
-
-def _auth(settings: Settings) -> httpx.Auth | None:
-    if settings.fhir_token is None:
-        return None
-    return _BearerToken(settings.fhir_token.get_secret_value())
+def _app(settings: Settings, store: Store, worker: Worker, secret: str) -> FastAPI:
+    app = create_app(store, worker.take_hint, secret)
+    app.include_router(jwks_router(settings.signing_keys))
+    return app
 
 
 def _webhook_secret(settings: Settings) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import (
-    AfterValidator,
-    AnyHttpUrl,
     Field,
     SecretStr,
-    TypeAdapter,
     ValidationError,
     field_validator,
 )
@@ -21,22 +18,12 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from auditor.errors import SettingsRefused
+from connector.ehr_settings import EhrSettings, HttpUrl
 from staging.stager import stager_names
 from staging.vlm_settings import PREFIX, HeaderSecret, VlmSettings, problems_of
 
 _S = TypeVar("_S", bound="StoreSettings")
 
-
-def _http_url(value: str) -> str:
-    """Checked as a URL and kept as written, less a slash at its end."""
-    try:
-        TypeAdapter(AnyHttpUrl).validate_python(value)
-    except ValidationError:
-        raise ValueError("give an address that begins with http:// or https://") from None
-    return value.rstrip("/")
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 _DATABASES = "give an address that begins with sqlite:/// or postgresql://"
 
@@ -97,13 +84,9 @@ class StoreSettings(BaseSettings):
         return url.render_as_string(hide_password=False)
 
 
-class Settings(StoreSettings, VlmSettings):
+class Settings(StoreSettings, EhrSettings, VlmSettings):
     """All that the service needs."""
 
-    fhir_url: HttpUrl = Field(description="Base address of the EHR's FHIR R4 server.")
-    fhir_token: HeaderSecret | None = Field(
-        default=None, description="Bearer token for the EHR; none is sent without it."
-    )
     stager: str = Field(default="yasa", description="Who stages; see somnoaudit score --help.")
     model: str | None = Field(default=None, description="The model that the stager uses.")
     second_opinion: str | None = Field(
