@@ -19,6 +19,7 @@ from auditor.evidence.signals import Signals
 from auditor.vocabulary import Phenomenon
 
 TYPICAL_UV = 60.0
+SMALL_UV = 35.0
 WIDTH_S = 0.24
 """At half its height; the lid is down and up within 0.1–0.4 s
 (doi:10.1016/0301-0511(84)90023-4)."""
@@ -46,42 +47,41 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
 
 def score(found: Deflections) -> Doubles:
     """Log-odds that a deflection out of phase is a blink. Weights, here and below: logistic
-    regression on simulated eye channels of many shapes, amplitudes and montages, rounded."""
+    regression on eye channels of two simulators, of many shapes, amplitudes and montages,
+    rounded."""
     width = _width(found)
     seen_frontally = np.minimum(np.abs(found.frontal_gain) / FRONTAL_GAIN, 1.0)
     log_odds: Doubles = (
-        -6.8
-        + _shape(found)
-        - 7.5 * np.maximum(width, 0.0)
-        - 8.0 * np.minimum(width, 0.0)
-        + 4.0 * np.maximum(found.sameness, 0.0)
-        + 5.5 * seen_frontally * np.abs(found.frontal_correlation)
-        - 10.0 * np.maximum(np.abs(found.frontal_gain) - EEG_GAIN, 0.0)
+        -7.3
+        + 1.5 * np.log(np.clip(found.height_uv / TYPICAL_UV, 0.1, 1.5))
+        - 4.0 * np.log(np.maximum(SMALL_UV / found.height_uv, 1.0))
+        - 3.0 * np.log(np.maximum(BRIEFEST_S / found.width_s, 1.0))
+        - 1.5 * np.log(np.maximum(SHARP / found.sharpness, 1.0))
+        - 3.0 * found.moving
+        + 2.4 * found.undone
+        - 2.0 * np.maximum(width, 0.0)
+        - 6.8 * np.minimum(width, 0.0)
+        + 4.8 * np.maximum(found.sameness, 0.0)
+        + 2.0 * np.minimum(found.sameness, 0.0)
+        + 2.5 * seen_frontally * np.abs(found.frontal_correlation)
+        - 3.0 * np.maximum(np.abs(found.frontal_gain) - EEG_GAIN, 0.0)
     )
     return log_odds
 
 
 def score_in_phase(found: Deflections) -> Doubles:
-    """Log-odds that a deflection in phase is a blink."""
+    """Log-odds that a deflection in phase is a blink: EEG is so too, so that it takes more."""
     width = _width(found)
     log_odds: Doubles = (
         -4.0
-        + _shape(found)
+        + 5.0 * np.log(np.clip(found.height_uv / TYPICAL_UV, 0.1, 1.5))
+        - 8.0 * np.log(np.maximum(BRIEFEST_S / found.width_s, 1.0))
+        - 2.0 * np.log(np.maximum(SHARP / found.sharpness, 1.0))
+        - 6.0 * found.moving
         - 8.5 * np.maximum(width, 0.0)
         - 3.0 * np.minimum(width, 0.0)
         + 7.0 * np.maximum(found.sameness, 0.0)
         - 10.0 * np.maximum(np.abs(found.frontal_gain) - EEG_GAIN, 0.0)
-    )
-    return log_odds
-
-
-def _shape(found: Deflections) -> Doubles:
-    """What size, sharpness, no less than a blink's width and a body at rest add."""
-    log_odds: Doubles = (
-        5.0 * np.log(np.clip(found.height_uv / TYPICAL_UV, 0.1, 1.5))
-        - 8.0 * np.log(np.maximum(BRIEFEST_S / found.width_s, 1.0))
-        - 2.0 * np.log(np.maximum(SHARP / found.sharpness, 1.0))
-        - 6.0 * found.moving
     )
     return log_odds
 

@@ -21,7 +21,7 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from auditor.evidence.base import Candidates
 from auditor.evidence.filters import moving_mean
-from auditor.evidence.grid import WORKING_RATE_HZ, Doubles, Floats, Indices, Mask
+from auditor.evidence.grid import WORKING_RATE_HZ, Doubles, Floats, Indices, Mask, first_true
 from auditor.evidence.movement import movement_probability
 from auditor.evidence.signals import Reasons, Signal, Signals
 from auditor.vocabulary import Role
@@ -40,14 +40,23 @@ _APART_S = 0.12
 _DWARFED = 0.35
 _DWARFED_WITHIN_S = 0.5
 """Beside a jump that is three times its size, a jump is noise upon it."""
-_STILL_HELD, _LEFT = 0.35, 0.5
-"""Of a deflection's height, what a jump back finds, and what it leaves at most."""
+_STILL_HELD, _LEFT, _PAST = 0.35, 0.5, 0.75
+"""Of a deflection's height, what a jump back finds, what it leaves, and how far past the
+beginning it leads, at most."""
+_STAIRS_S = 0.25
+"""Steps so close upon each other are one deflection."""
+_FORESHOCK = 0.5
+"""Of the steepest jump: what comes before it and is smaller than this is not yet the movement."""
+_SETTLES = 0.5
+"""Of a deflection's height: a later jump smaller than this is the same eye settling."""
 
 _SLOPE_S = 0.05
 _FLAT = 0.05
 """Of a jump's height in that time: what is flatter is no longer the jump."""
 _LEAD = round(0.6 * WORKING_RATE_HZ)
 """Samples to each side of a jump at which its deflection is looked at."""
+_NEAR = slice(_LEAD - WORKING_RATE_HZ // 2, _LEAD + WORKING_RATE_HZ // 2 + 1)
+"""Of those, half a second to each side."""
 _QUIET_S, _QUIET_WITHIN_S = 2.0, 10.0
 _NEIGHBOURHOOD_S = 30.0
 _WEIGHTIEST_UV = 150.0
@@ -92,6 +101,7 @@ class Deflections:
         frontal_gain: µV in the frontal EEG for each µV here, of the left eye's sign.
         frontal_correlation: of the frontal EEG with it, of the left eye's sign; 0 without one.
         sameness: how much the deflections of the half minute around it share its sign, -1 to 1.
+        stray_uv: the largest jump of the opposite phase within half a second.
         noise_uv: mean jump of the quietest two seconds around it.
         moving: how likely movement and muscle artefact cover the eyes there, 0 to 1.
     """
@@ -108,6 +118,7 @@ class Deflections:
     frontal_gain: Doubles
     frontal_correlation: Doubles
     sameness: Doubles
+    stray_uv: Doubles
     noise_uv: Doubles
     moving: Doubles
 
@@ -164,27 +175,27 @@ def deflections(eyes: Eyes, *, in_phase: bool = False) -> Deflections:
     sign = np.sign(jump[at]).astype(np.float64)
     window = _windows(shape, at) * sign[:, None].astype(np.float32)
     rise = _rise(window, size)
-    is_return, back = _returns(at, sign, rise)
-    first = ~is_return
-    at, size, sign, back = at[first], size[first], sign[first], back[first]
-    window, rise = window[first], rise.where(first)
-    start, end, width = _extent(window, rise, back - at)
-    height = rise.height
+    course = _courses(at, sign, size, rise)
+    main, back = course.main, course.back
+    at, size, sign, window = at[main], size[main], sign[main], window[main]
+    sharpness = np.minimum(np.abs(jump[at]) / rise.height[main], 1.0)
+    start, end, width = _extent(window, at, course)
     gain, correlation = _frontal(eyes, window, at)
     jumped = np.square(jump[at], dtype=np.float64)
     return Deflections(
-        np.maximum(at + start, 0) / WORKING_RATE_HZ,
-        np.minimum(at + end, len(shape)) / WORKING_RATE_HZ,
+        np.maximum(start, 0) / WORKING_RATE_HZ,
+        np.minimum(end, len(shape)) / WORKING_RATE_HZ,
         sign,
         size,
-        height,
-        np.minimum(np.abs(jump[at]) / height, 1.0),
+        course.height,
+        sharpness,
         back > 0,
         width / WORKING_RATE_HZ,
         np.square(size) / np.maximum(jumped + np.square(stray[at]), 1e-9),
         gain * sign,
         correlation * sign,
         _sameness(at / WORKING_RATE_HZ, sign, size),
+        np.abs(_windows(stray, at)[:, _NEAR]).max(axis=1, initial=0.0).astype(np.float64),
         _noise(jump)[at].astype(np.float64),
         eyes.moving[np.minimum(at // WORKING_RATE_HZ, len(eyes.moving) - 1)],
     )
@@ -231,9 +242,6 @@ class _Rise:
     def height(self) -> Doubles:
         return np.maximum(self.top - self.foot, 1.0)
 
-    def where(self, keep: Mask) -> _Rise:
-        return _Rise(self.first[keep], self.last[keep], self.foot[keep], self.top[keep])
-
 
 def _rise(window: Floats, size: Doubles) -> _Rise:
     """As far to both sides of the jump as the signal keeps rising, noise set aside."""
@@ -249,43 +257,116 @@ def _rise(window: Floats, size: Doubles) -> _Rise:
     return _Rise(first, last, foot, top)
 
 
-def _returns(at: Indices, sign: Doubles, rise: _Rise) -> tuple[Mask, Indices]:
-    """Which jumps undo the one before, and for each jump where it is undone (else -1).
+@dataclass(slots=True)
+class _Course:
+    """One deflection, jump by jump, as it is followed.
 
-    A jump undoes another that still holds when it comes, and leads back to about where that one
-    began. In a chain of jumps of which each could undo the one before, every second one does.
+    Attributes:
+        main: the number of its steepest jump.
+        sign: the way it goes.
+        first: the sample at which it begins.
+        last: the sample at which its latest step in its own direction ends.
+        foot, top: where it begins and how far it gets, µV.
+        jump_uv: how steep its steepest jump is.
+        stepped: the sample of its latest jump in its own direction.
+        back: the sample of the jump that undoes it; -1 before that comes.
     """
-    foot, height = rise.foot[:-1], rise.height[:-1]
-    held = -rise.foot[1:] - foot
-    left = -rise.top[1:] - foot
-    could = np.zeros(len(at), dtype=np.bool_)
-    could[1:] = (
-        (sign[1:] != sign[:-1])
-        & (np.diff(at) <= LONGEST_S * WORKING_RATE_HZ)
-        & (held >= _STILL_HELD * height)
-        & (np.abs(left) <= _LEFT * height)
+
+    main: int
+    sign: float
+    first: int
+    last: int
+    foot: float
+    top: float
+    jump_uv: float
+    stepped: int
+    back: int = -1
+
+    @property
+    def height(self) -> float:
+        return max(self.sign * (self.top - self.foot), 1.0)
+
+    def takes(self, jump: _Course) -> bool:
+        """Whether a later jump is part of this deflection, which then goes on with it."""
+        if self.back > 0:
+            settles = jump.stepped - self.back <= _STAIRS_S * WORKING_RATE_HZ
+            return settles and jump.height <= _SETTLES * self.height
+        if jump.stepped - self.first > LONGEST_S * WORKING_RATE_HZ:
+            return False
+        if jump.sign != self.sign:
+            return self._ended_by(jump)
+        climbs = jump.stepped - self.stepped <= _STAIRS_S * WORKING_RATE_HZ
+        if not climbs and jump.first > self.last and jump.height > _SETTLES * self.height:
+            return False
+        if self.jump_uv < _FORESHOCK * jump.jump_uv:
+            self.first, self.foot = jump.first, jump.foot
+        if jump.jump_uv > self.jump_uv:
+            self.main, self.jump_uv = jump.main, jump.jump_uv
+        if self.sign * (jump.top - self.top) > 0:
+            self.top = jump.top
+        self.stepped, self.last = jump.stepped, max(self.last, jump.last)
+        return True
+
+    def _ended_by(self, jump: _Course) -> bool:
+        """Whether a jump the other way leads back, or is too small to be a movement of its own."""
+        held = self.sign * (jump.foot - self.foot)
+        left = self.sign * (jump.top - self.foot)
+        if held < _STILL_HELD * self.height or left < -_PAST * self.height:
+            return False
+        if left <= _LEFT * self.height and jump.height >= _SETTLES * self.height:
+            self.back = jump.stepped
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Courses:
+    """Deflections as arrays: see :class:`_Course`; ``until`` is where the next one begins."""
+
+    main: Indices
+    first: Indices
+    foot: Doubles
+    height: Doubles
+    stepped: Indices
+    back: Indices
+    until: Indices
+
+
+def _courses(at: Indices, sign: Doubles, size: Doubles, rise: _Rise) -> _Courses:
+    """Each deflection from its first jump to the one that undoes it."""
+    first, last = at + rise.first - _LEAD, at + rise.last - _LEAD
+    found: list[_Course] = []
+    properties = (sign, first, last, sign * rise.foot, sign * rise.top, size, at)
+    for i, values in enumerate(zip(*(each.tolist() for each in properties), strict=True)):
+        jump = _Course(i, *values)
+        if not found or not found[-1].takes(jump):
+            found.append(jump)
+    begins = np.array([course.first for course in found], dtype=np.intp)
+    return _Courses(
+        np.array([course.main for course in found], dtype=np.intp),
+        begins,
+        np.array([course.foot * course.sign for course in found], dtype=np.float64),
+        np.array([course.height for course in found], dtype=np.float64),
+        np.array([course.stepped for course in found], dtype=np.intp),
+        np.array([course.back for course in found], dtype=np.intp),
+        np.append(begins[1:], np.iinfo(np.intp).max)[: len(begins)],
     )
-    numbers = np.arange(len(at))
-    chain_start = np.maximum.accumulate(np.where(could, 0, numbers))
-    is_return: Mask = (numbers - chain_start) % 2 == 1
-    back = np.full(len(at), -1)
-    back[:-1][is_return[1:]] = at[1:][is_return[1:]]
-    return is_return, back
 
 
-def _extent(window: Floats, rise: _Rise, back: Indices) -> tuple[Indices, Indices, Indices]:
-    """Start, end and width of each deflection, in samples from its jump.
+def _extent(window: Floats, at: Indices, course: _Courses) -> tuple[Indices, Indices, Indices]:
+    """Start, end and width of each deflection, in samples.
 
     It ends with the jump back; without one, where it has fallen to half its height, or with the
-    window.
+    window; in any case where the next one begins.
     """
     columns = np.arange(window.shape[1])
-    half_way = (rise.foot + rise.top) / 2
-    fallen = (window <= half_way[:, None]) & (columns > rise.last[:, None])
-    half = np.where(fallen.any(axis=1), fallen.argmax(axis=1), window.shape[1]) - _LEAD
-    undone = back > 0
-    end = np.where(undone, back + round(_STEP_S * WORKING_RATE_HZ), half)
-    return rise.first - _LEAD, end, np.where(undone, back, half)
+    half_way = course.foot + course.height / 2
+    top_column = course.stepped - at + _LEAD + _reach()
+    fallen = (window <= half_way[:, None]) & (columns > top_column[:, None])
+    half = at + first_true(fallen) - _LEAD
+    undone = course.back > 0
+    end = np.where(undone, course.back + round(_STEP_S * WORKING_RATE_HZ), half)
+    width = np.maximum(np.where(undone, course.back, half) - at, 1)
+    return course.first, np.maximum(np.minimum(end, course.until), course.first + 1), width
 
 
 def _windows(samples: Floats, around: Indices) -> Floats:

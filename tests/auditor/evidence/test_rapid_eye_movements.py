@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from simulated_eeg import background, k_complex, montage, tone
 from simulated_eyes import Eyes, found, rolling, saccade, starts
 
 from auditor.evidence import measure
-from auditor.vocabulary import Phenomenon, Role
+from auditor.vocabulary import Evidence, Phenomenon, Role
 
 RAPID = Phenomenon.RAPID_EYE_MOVEMENTS
 
@@ -127,9 +128,34 @@ def test_a_slow_channel_is_not_assessable() -> None:
     assert "25 Hz" in eyes.measured().epochs[0].not_assessable[RAPID]
 
 
-def test_a_real_rem_period_moves_about_as_much_as_yasa_says(shared_data: Path) -> None:
+def real_rem_period(shared_data: Path) -> Evidence:
     recording = np.load(shared_data / "eog" / "data_EOGs_REM_256Hz.npz")
     left, right = recording["data"]
-    evidence = measure(montage({Role.LEFT_EYE: left, Role.RIGHT_EYE: right}, 256.0))
+    return measure(montage({Role.LEFT_EYE: left, Role.RIGHT_EYE: right}, 256.0))
+
+
+def test_a_real_rem_period_moves_about_as_much_as_yasa_says(shared_data: Path) -> None:
+    n_events = len(found(real_rem_period(shared_data), RAPID))
     yasa = 241  # rem_detect of YASA 0.8.1 at its defaults, both eyes together
-    assert abs(len(found(evidence, RAPID)) - yasa) <= 0.5 * yasa
+    assert 0.8 * yasa <= n_events <= 1.2 * yasa
+
+
+def test_no_real_movement_is_marked_twice(shared_data: Path) -> None:
+    events = found(real_rem_period(shared_data), RAPID)
+    assert all(one.end_s <= other.start_s for one, other in pairwise(events))
+
+
+def test_a_movement_in_steps_is_one() -> None:
+    eyes = Eyes.at_rest(60)
+    for at_s in (20.0, 20.18):
+        eyes.turn(at_s, saccade(60, 0.1, 0.5))
+    (event,) = found(eyes.measured(), RAPID)
+    assert event.start_s == pytest.approx(20, abs=0.1)
+    assert event.amplitude_uv == pytest.approx(120, rel=0.2)
+
+
+def test_a_movement_to_each_side_is_two() -> None:
+    eyes = Eyes.at_rest(60)
+    eyes.turn(20, saccade(100, 0.1, 0.3))
+    eyes.turn(20.4, -saccade(100, 0.1, 0.3))
+    assert len(found(eyes.measured(), RAPID)) == 2
