@@ -24,16 +24,16 @@ from connector.client_keys import SigningKey, read_keys
 from connector.fhir.foreign import ForeignHosts, Network
 from staging.vlm_settings import PREFIX, HeaderSecret
 
-# What each interaction with the EHR needs, and no more (SMART scopes v2: create, read, update,
-# delete, search). Deleted is only what was written a moment before and turned out to be a
-# second one.
+# What each interaction with the EHR needs, and no more, as SMART scopes v2: create, read, update,
+# delete, search. Some servers let nobody read who may not search. What is deleted was written a
+# moment before, and turned out to be a second one or a part of what could not be finished.
 SCOPES = " ".join(
     f"system/{resource_type}.{interactions}"
     for resource_type, interactions in {
-        "Patient": "r",
+        "Patient": "rs",
         "ServiceRequest": "rs",
         "DocumentReference": "rs",
-        "Binary": "r",
+        "Binary": "rs",
         "Device": "crs",
         "Observation": "cruds",
         "DiagnosticReport": "cruds",

@@ -50,7 +50,9 @@ def make_server() -> tuple[ScriptedServer, ThreadingHTTPServer]:
             )
             scripted.requests.append(request)
             answer = scripted.script(request)
-            self.send_response(answer.status)
+            self.send_response_only(answer.status)
+            if "Date" not in answer.headers:
+                self.send_header("Date", self.date_time_string())
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body)))
