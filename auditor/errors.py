@@ -6,6 +6,7 @@
     │   ├── RecordingRefused              an EDF/BDF recording
     │   ├── ScoringRefused                a scoring, made by a program or a person
     │   ├── RulebookRefused               a rule, its cases, or the claim lexicon
+    │   ├── CheckpointRefused             a neural network's weights and what goes with them
     │   └── SettingsRefused               a settings file or an environment variable
     └── ServerFailed        exit code 4   the EHR or another server did not do its part
 
@@ -61,6 +62,10 @@ class ScoringRefused(InputRefused):
 
 class RulebookRefused(InputRefused):
     """A file of the rulebook does not say what a rule must say."""
+
+
+class CheckpointRefused(InputRefused):
+    """A folder that was given as a model holds none that can be used, or not all of it."""
 
 
 class SettingsRefused(InputRefused):
