@@ -1,0 +1,176 @@
+"""Decisions and signatures: what counts, who comes first, what a signature binds."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from audited_night import RULEBOOK, STAGER
+
+from auditor.vocabulary import Hypnogram, ScoredEpoch, Stage
+from connector.desk.review import (
+    USUAL_SECONDS,
+    Action,
+    Meaning,
+    Reason,
+    Review,
+    ReviewConflict,
+    seconds_per_epoch,
+)
+from connector.desk.review_store import NewDecision, ReviewStore
+from connector.store import Store
+
+SCORED = (Stage.W, Stage.N1, Stage.N2, Stage.N2, Stage.N3, Stage.R)
+FLAGGED = (4, 1, 3)
+
+
+class Clock:
+    """Goes on by ten seconds whenever it is asked."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=10)
+        return self.now
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(f"sqlite:///{tmp_path / 'somnoaudit.db'}")
+    opened.add_study("s1", "DocumentReference/1")
+    opened.add_audit("s1", STAGER, "{}", b"", RULEBOOK, "{}", "[]")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def reviews(store: Store) -> ReviewStore:
+    return ReviewStore(store.sessions, Clock())
+
+
+def current(reviews: ReviewStore) -> Review:
+    return reviews.review(1, SCORED, FLAGGED)
+
+
+def decision(epoch: int, stage: Stage | None = None, **more: object) -> NewDecision:
+    scored = SCORED[epoch]
+    values: dict[str, object] = {
+        "action": Action.ACCEPT if stage in (None, scored) else Action.OVERRIDE,
+        "stage": stage or scored,
+        "reviewer": "Dr. A",
+        "role": "physician",
+        "proposed": False,
+    }
+    return NewDecision(epoch=epoch, **(values | more))  # type: ignore[arg-type]
+
+
+def test_an_override_changes_the_night_and_an_acceptance_does_not(reviews: ReviewStore) -> None:
+    reviews.decide(current(reviews), decision(4))
+    reviews.decide(current(reviews), decision(1, Stage.W, reason=Reason.SIGNAL))
+    review = current(reviews)
+    assert review.stages == (Stage.W, Stage.W, Stage.N2, Stage.N2, Stage.N3, Stage.R)
+    assert review.overridden == (1,)
+    assert review.open == (3,)
+    assert review.next_open() == 3
+
+
+def test_the_next_epoch_follows_the_review_order_and_comes_round(reviews: ReviewStore) -> None:
+    assert current(reviews).next_open() == 4
+    assert current(reviews).next_open(4) == 1
+    assert current(reviews).next_open(3) == 4
+    for epoch in FLAGGED:
+        reviews.decide(current(reviews), decision(epoch))
+    assert current(reviews).next_open(3) is None
+
+
+def test_a_proposal_waits_for_a_physician(reviews: ReviewStore) -> None:
+    proposed = reviews.decide(
+        current(reviews), decision(3, Stage.N1, role="technologist", proposed=True)
+    )
+    assert current(reviews).stages == SCORED
+    assert 3 in current(reviews).open
+    reviews.decide(current(reviews), decision(3, Stage.N1, seen=proposed.id))
+    assert current(reviews).overridden == (3,)
+    assert 3 not in current(reviews).open
+
+
+def test_a_second_reader_is_asked_for_any_epoch_and_leaves_the_stage(reviews: ReviewStore) -> None:
+    reviews.decide(current(reviews), decision(0, action=Action.SECOND_READER))
+    review = current(reviews)
+    assert review.open == (4, 1, 3, 0)
+    assert review.stages == SCORED
+
+
+def test_who_saw_an_older_decision_overwrites_nothing(reviews: ReviewStore) -> None:
+    reviews.decide(current(reviews), decision(1, Stage.W))
+    with pytest.raises(ReviewConflict, match="epoch 1 was decided"):
+        reviews.decide(current(reviews), decision(1, Stage.N2))
+    assert current(reviews).stages[1] is Stage.W
+
+
+def test_of_two_who_decide_at_once_one_is_told(reviews: ReviewStore) -> None:
+    told, together = [], threading.Barrier(8)
+
+    def decide(stage: Stage) -> None:
+        review = current(reviews)
+        together.wait()
+        try:
+            reviews.decide(review, decision(1, stage))
+        except ReviewConflict:
+            told.append(stage)
+
+    threads = [threading.Thread(target=decide, args=(s,)) for s in (Stage.W, Stage.N2) * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(told) == 7
+    assert len(current(reviews).decisions) == 1
+
+
+def test_a_signature_binds_what_was_seen(reviews: ReviewStore) -> None:
+    seen = current(reviews).content_sha256
+    reviews.decide(current(reviews), decision(1, Stage.W))
+    with pytest.raises(ReviewConflict, match="changed"):
+        reviews.sign(current(reviews), "Dr. A", seen)
+    signature = reviews.sign(current(reviews), "Dr. A", current(reviews).content_sha256)
+    assert (signature.number, signature.meaning) == (1, Meaning.AUTHORSHIP)
+    assert signature.changed == (1,)
+    assert not signature.written
+
+
+def test_what_is_changed_after_signing_is_an_amendment(reviews: ReviewStore) -> None:
+    reviews.sign(current(reviews), "Dr. A", current(reviews).content_sha256)
+    with pytest.raises(ReviewConflict, match="nothing was changed"):
+        reviews.sign(current(reviews), "Dr. A", current(reviews).content_sha256)
+    reviews.decide(current(reviews), decision(3, Stage.N1))
+    assert current(reviews).changed_since_signed
+    amendment = reviews.sign(current(reviews), "Dr. B", current(reviews).content_sha256)
+    assert (amendment.number, amendment.meaning, amendment.changed) == (2, Meaning.AMENDMENT, (3,))
+    reviews.note_written(1, 2)
+    assert [s.written for s in current(reviews).signatures] == [False, True]
+
+
+def test_a_correction_back_counts_as_changed(reviews: ReviewStore) -> None:
+    first = reviews.decide(current(reviews), decision(3, Stage.N1))
+    reviews.sign(current(reviews), "Dr. A", current(reviews).content_sha256)
+    reviews.decide(current(reviews), decision(3, Stage.N2, seen=first.id))
+    assert current(reviews).stages == SCORED
+    assert current(reviews).changed_since_signed
+
+
+def test_the_reviewed_hypnogram_keeps_all_but_the_stage(reviews: ReviewStore) -> None:
+    reviews.decide(current(reviews), decision(1, Stage.W))
+    hypnogram = Hypnogram(STAGER, tuple(ScoredEpoch(i, s) for i, s in enumerate(SCORED)))
+    reviewed = current(reviews).reviewed(hypnogram)
+    assert reviewed.stages == current(reviews).stages
+    assert reviewed.epochs[0] == hypnogram.epochs[0]
+
+
+def test_the_expected_time_is_the_reviewers_own_once_it_is_known(reviews: ReviewStore) -> None:
+    assert current(reviews).expected_minutes == pytest.approx(3 * USUAL_SECONDS / 60)
+    for epoch in range(6):
+        reviews.decide(current(reviews), decision(epoch))
+    assert seconds_per_epoch(current(reviews).decisions) == 10.0
