@@ -49,3 +49,10 @@ class Person:
     @property
     def signs(self) -> bool:
         return self.role is DeskRole.PHYSICIAN
+
+    def may_see(self, patient: str | None) -> bool:
+        """Whether the studies of this patient are theirs to see.
+
+        A study whose patient is not known yet belongs to nobody's launch.
+        """
+        return self.patient is None or self.patient == patient
