@@ -28,34 +28,47 @@ _SAME_SHARE = 0.02
 def attach(state: State) -> None:
     """Gives each quantity and each channel of the clause to the mention that it is of."""
     row, mentions, short = state.row, state.mentions, state.falls_short_from
+    timed = any(isinstance(mark.quantity, Times) for mark in row)
     for i, mark in enumerate(row):
         if mark.quantity is None and not mark.aside:
             continue
         owner = _owner(row, i, mentions) or _antecedent(state)
         if owner is None:
             continue
-        for quantity in _quantities(mark):
+        for quantity in _quantities(mark, row[:i]):
             if short is not None and i > short:
                 quantity = negated(quantity)
-            _give(owner, quantity, in_aside=bool(mark.aside))
+            _give(owner, quantity, bool(mark.aside), timed)
     _give_channels(row, mentions)
 
 
-def _quantities(mark: Mark) -> Iterator[Quantity]:
+def _quantities(mark: Mark, before: Sequence[Mark]) -> Iterator[Quantity]:
     """The mark's quantity, or those of its parenthesis."""
     if mark.quantity is not None:
-        yield mark.quantity
+        described = _is_description(before)
+        match mark.quantity:
+            case Times((Span(start, end),)) if described and 0 < start <= end <= _BRIEF_S:
+                yield Duration(Interval(start, end))
+            case quantity:
+                yield quantity
     inner = [m.quantity for m in mark.aside if m.quantity is not None]
     described = any(isinstance(q, Frequency | Amplitude) for q in inner)
     for quantity in inner:
         match quantity:
-            case Times((Span(start, end),)) if described and start == end <= _BRIEF_S:
+            case Times((Span(start, end),)) if described and 0 < start <= end <= _BRIEF_S:
                 yield Duration(Interval(start, end))
             case _:
                 yield quantity
 
 
-def _give(owner: Mention, quantity: Quantity, in_aside: bool) -> None:
+def _is_description(before: Sequence[Mark]) -> bool:
+    """Whether a frequency or an amplitude stands right before ("13 Hz, 0.8 s")."""
+    last = next((m for m in reversed(before) if m.sign is not Sign.COMMA), None)
+    return last is not None and isinstance(last.quantity, Frequency | Amplitude)
+
+
+def _give(owner: Mention, quantity: Quantity, in_aside: bool, timed: bool) -> None:
+    """Gives a quantity, from a parenthesis or not, in a clause that tells times or does not."""
     match quantity:
         case Extent("==", 0):
             if owner.reading is Reading.PRESENT:
@@ -64,6 +77,8 @@ def _give(owner: Mention, quantity: Quantity, in_aside: bool) -> None:
             owner.reading = Reading.UNREAD
         case Times((Span(start, end),)) if in_aside and start == end and _repeats(start, owner):
             pass
+        case Times((Span(start, end),)) if in_aside and timed and 0 < start <= end <= _BRIEF_S:
+            owner.quantities.append(Duration(Interval(start, end)))
         case _:
             owner.quantities.append(quantity)
 
@@ -125,7 +140,7 @@ def _give_channels(row: Sequence[Mark], mentions: Sequence[Mention]) -> None:
 def _says_where(row: Sequence[Mark]) -> bool:
     """Whether the channel that ends this row, after a mention, is where that one is."""
     if row[-1].aside:
-        return len(row) == 1
+        return all(m.is_word or m.quantity for m in row[:-1])
     for mark in reversed(row[:-1]):
         if not (mark.channel or joins(mark) or mark.has(Sense.ARTICLE)):
             return mark.has(Sense.PREPOSITION)

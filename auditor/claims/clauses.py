@@ -9,6 +9,7 @@ from enum import StrEnum
 from auditor.claims.marks import Mark, Sign
 from auditor.claims.parentheses import without_parentheses
 from auditor.claims.pieces import OPERATORS, VERBS, Piece, pieces
+from auditor.claims.quantities import Times
 from auditor.claims.senses import Sense
 
 
@@ -110,7 +111,11 @@ def _carried(part: Sequence[Mark], rest: Sequence[Mark]) -> list[Mark]:
     """What stays in force after a colon: "C4-M1: …", "absent: …", "no features of N2: …"."""
     if any(m.term for m in part):
         return []
-    channels = [m for m in part if m.channel or any(inner.channel for inner in m.aside)]
+    channels = [
+        m
+        for m in part
+        if m.channel or any(a.channel for a in m.aside) or isinstance(m.quantity, Times)
+    ]
     if rest and (rest[0].has(*OPERATORS) or any(m.has(*VERBS) for m in rest)):
         return channels
     denial = [m for m in part if m.has(Sense.NO, Sense.LACK, Sense.ABSENT, Sense.WITHOUT)]

@@ -33,6 +33,8 @@ class Lexicon:
         cues: single words around a quantity that say what it is of, by the file's key.
         epoch: what the epoch is called.
         leads, references: the parts of a channel's label.
+        eye_leads: those of the leads that are at the eyes.
+        muscles: what stands before a pair of chin electrodes ("Chin 1-2").
         abbreviations: words whose full stop ends no sentence.
         unfinished: words that cannot end a sentence.
         known, foreign: words that a sentence of this language has, or cannot have.
@@ -54,6 +56,8 @@ class Lexicon:
     epoch: Phrases
     leads: frozenset[str]
     references: frozenset[str]
+    eye_leads: frozenset[str]
+    muscles: frozenset[str]
     abbreviations: frozenset[str]
     unfinished: frozenset[str]
     known: frozenset[str]
@@ -87,7 +91,7 @@ def _compiled(file: LexiconFile) -> Lexicon:
     quantities = file.quantities
     cues = {
         cue: frozenset(getattr(quantities, cue))
-        for cue in ("lasting", "long", "part", "from_here", "up_to_here", "first", "last")
+        for cue in ("lasting", "long", "part", "from_here", "up_to_here", "mark", "first", "last")
     }
     known = {
         *file.channels.leads,
@@ -116,6 +120,8 @@ def _compiled(file: LexiconFile) -> Lexicon:
         epoch=_valued(dict.fromkeys(quantities.epoch, True)),
         leads=frozenset(file.channels.leads),
         references=frozenset(file.channels.references),
+        eye_leads=frozenset(file.channels.eyes),
+        muscles=frozenset(file.channels.muscles),
         abbreviations=frozenset(file.abbreviations),
         unfinished=_unfinished(phrases),
         known=frozenset(known | set(compare.words())),
@@ -143,9 +149,12 @@ def _entries(file: LexiconFile) -> Iterator[tuple[Sense, Iterable[str], Any]]:
         yield Sense.DESCRIPTION, entry.descriptions, phenomenon
     yield Sense.AFTER_NAME, file.after_a_name, True
     yield Sense.LIKENESS, file.likeness, True
+    yield Sense.CANDIDATE, file.candidate, True
     yield Sense.FREEDOM, file.freedom, True
     yield Sense.CRITERION, file.criterion, True
     yield Sense.EYES, file.eyes.heads, True
+    yield Sense.EYE_SIGNAL, file.eyes.signals, True
+    yield Sense.BARE_EYES, file.eyes.bare_heads, True
     for phenomenon, words in file.eyes.kinds.items():
         yield Sense.EYE_KIND, words, phenomenon
     for phenomenon, words in file.eyes.described.items():

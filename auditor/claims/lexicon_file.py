@@ -24,6 +24,8 @@ class _PhenomenonEntry(_Strict):
 
 class _EyesEntry(_Strict):
     heads: list[str]
+    signals: list[str]
+    bare_heads: list[str]
     kinds: dict[Phenomenon, list[str]]
     described: dict[Phenomenon, list[str]]
     neutral: list[str]
@@ -62,6 +64,7 @@ class QuantitiesEntry(_Strict):
     part: list[str]
     from_here: list[str]
     up_to_here: list[str]
+    mark: list[str]
     first: list[str]
     last: list[str]
 
@@ -69,6 +72,8 @@ class QuantitiesEntry(_Strict):
 class _ChannelsEntry(_Strict):
     leads: list[str]
     references: list[str]
+    eyes: list[str]
+    muscles: list[str]
 
 
 class LexiconFile(_Strict):
@@ -76,6 +81,7 @@ class LexiconFile(_Strict):
     phenomena: dict[Phenomenon, _PhenomenonEntry]
     after_a_name: list[str]
     likeness: list[str]
+    candidate: list[str]
     freedom: list[str]
     criterion: list[str]
     eyes: _EyesEntry

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from auditor.claims.lexicon import Lexicon
-from auditor.claims.quantities import Quantity, quantity_at
+from auditor.claims.quantities import Quantity, is_unit, quantity_at
 from auditor.claims.senses import Sense
 from auditor.claims.text import Token, fold
 from auditor.vocabulary import Level, Phenomenon
@@ -114,6 +114,12 @@ def joins(mark: Mark) -> bool:
     return mark.has(Sense.AND, Sense.OR, Sense.NOR)
 
 
+# The chin's electrodes (AASM scoring manual, technical rules, EMG): one in front, two below; some
+# devices number the third, or call it F or Z.
+_CHIN_ELECTRODES = (1.0, 2.0, 3.0)
+_CHIN_LETTERS = frozenset({"f", "z"})
+
+
 def marks(found: Sequence[Token], text: str, lexicon: Lexicon) -> list[Mark]:
     """The sentence's marks, longest phrases first."""
     row: list[Mark] = []
@@ -129,6 +135,10 @@ def _mark(found: Sequence[Token], i: int, text: str, lexicon: Lexicon) -> tuple[
     token = found[i]
     if token.text in lexicon.leads:
         return _channel(found, i, text, lexicon)
+    if token.text in lexicon.muscles and (end := _pair_end(found, i + 1, lexicon)):
+        span = (token.start, found[end - 1].end)
+        label = _label(text[slice(*span)])
+        return Mark(*span, {Sense.MUSCLE: True}, channel=label, tight=token.tight), end
     phrase = lexicon.phrases.longest(found, i)
     measured = quantity_at(found, i, lexicon)
     if measured and (phrase is None or measured[1] >= phrase[0]):
@@ -138,6 +148,8 @@ def _mark(found: Sequence[Token], i: int, text: str, lexicon: Lexicon) -> tuple[
     if phrase:
         end, senses = phrase
         return Mark(token.start, found[end - 1].end, senses, tight=token.tight), end
+    if token.text[0].isalpha() and "." in token.text:  # a rule's name
+        return Mark(token.start, token.end, {Sense.STAGE: True}, tight=token.tight), i + 1
     sign = _SIGNS.get(token.text)
     if sign is Sign.DASH and _within_a_word(found, i):
         sign = Sign.HYPHEN
@@ -160,6 +172,18 @@ def _channel(found: Sequence[Token], i: int, text: str, lexicon: Lexicon) -> tup
         end = i + 3
     span = (found[i].start, found[end - 1].end)
     return Mark(*span, channel=_label(text[slice(*span)]), tight=found[i].tight), end
+
+
+def _pair_end(found: Sequence[Token], i: int, lexicon: Lexicon) -> int | None:
+    """The index after a pair of electrodes such as ``1-2`` or ``1-F``; None where none is here."""
+    if i + 2 >= len(found) or found[i].number not in _CHIN_ELECTRODES:
+        return None
+    joint, second = found[i + 1], found[i + 2]
+    paired = joint.text in {"-", "/"} and joint.tight and second.tight
+    if not (paired and (second.number in _CHIN_ELECTRODES or second.text in _CHIN_LETTERS)):
+        return None
+    # "Chin 1-2 s" is a time.
+    return None if is_unit(found, i + 3, lexicon) else i + 3
 
 
 def _label(text: str) -> str:

@@ -64,6 +64,8 @@ def _not_phrase(state: State, at: int) -> int:
         return at
     if state.row[at].has(Sense.STAGE):
         return at + 1
+    if _is_no_phenomenon(state, at):
+        return at + 1
     if _in_noun_phrase(state, at):
         state.open(Reading.ABSENT, Reach.ITEM)
         return at
@@ -71,6 +73,16 @@ def _not_phrase(state: State, at: int) -> int:
     state.set(state.subject, Reading.UNREAD)
     state.scope = Scope(Reading.UNREAD, Reach.ITEM)
     return at
+
+
+def _is_no_phenomenon(state: State, at: int) -> bool:
+    """Whether "eye movements" of no kind follow, of which nothing is said here."""
+    for mark in state.row[at:]:
+        if mark.has(Sense.EYES):
+            return True
+        if not (mark.is_word or mark.has(Sense.ARTICLE, Sense.CLEAR, Sense.ADVERB)):
+            return False
+    return False
 
 
 def _in_noun_phrase(state: State, at: int) -> bool:

@@ -13,7 +13,7 @@ from auditor.claims.scope import Reach, Scope
 from auditor.claims.senses import Sense
 from auditor.claims.state import State
 
-_AFTER_NONE = (
+_AFTER_NONE: tuple[Sense, ...] = (
     *(Sense.FILLER, Sense.ADVERB, Sense.PRESENT, Sense.IS, Sense.PREPOSITION, Sense.ARTICLE),
     Sense.SIGNAL,
 )
@@ -31,10 +31,13 @@ def no(state: State, i: int) -> int:
 
 def _stands_alone(state: State, i: int) -> bool:
     """Whether nothing follows that "no" or "none" could deny ("spindles: none seen")."""
+    passed = _AFTER_NONE
+    if state.subject and state.has(i - 1, Sense.PREPOSITION):
+        passed = (*passed, Sense.CARRIER)  # "is seen in no channel"
     for mark in state.row[i + 1 :]:
         if joins(mark):
             return True
-        if not (mark.channel or mark.quantity or mark.aside or mark.has(*_AFTER_NONE)):
+        if not (mark.channel or mark.quantity or mark.aside or mark.has(*passed)):
             return False
     return True
 
@@ -87,6 +90,9 @@ def _trails(state: State, i: int) -> bool:
 
 
 def unclear(state: State, i: int) -> int:
+    others = [*state.before, *state.mentions[:-1]]
+    if not state.mention_follows(i) and any(m.reading is Reading.ABSENT for m in others):
+        state.set(state.mentions[-1:], Reading.UNREAD)  # "a is absent, and b too"
     state.open(Reading.UNREAD, Reach.ITEM)
     return i + 1
 

@@ -120,7 +120,8 @@ class Piece:
         """Whether its subject is a channel, the chin, or anything but a phenomenon."""
         for mark in self.marks:
             if mark.term:
-                return mark.term.level is not None and self.verb is not None
+                subject = self.verb is not None and not self.starts_with(Sense.PREPOSITION)
+                return mark.term.level is not None and subject
             if mark.channel or mark.has(*_OTHER_SUBJECTS):
                 return True
         return False

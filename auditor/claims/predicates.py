@@ -114,7 +114,13 @@ def falls_short(state: State, i: int) -> int:
     state.verb()
     state.falls_short_from = i
     term = next((at for at in range(i, len(state.row)) if state.row[at].term), i)
-    if any(m.has(Sense.IS, Sense.MEETS) for m in state.row[i + 1 : term]):
+    between = [m for m in state.row[i + 1 : term] if not m.aside]
+    takes_for = any(m.has(Sense.IS, Sense.MEETS) for m in between) or (
+        bool(between)
+        and between[0].has(Sense.PREPOSITION)
+        and all(m.has(Sense.PREPOSITION, Sense.ARTICLE) for m in between)
+    )
+    if takes_for and (state.own_subject or any(m.has(Sense.IS, Sense.MEETS) for m in between)):
         state.open(Reading.ABSENT, Reach.WHOLE, carrier=True)
     return i + 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from auditor.claims.lexicon import Lexicon
@@ -117,6 +117,8 @@ def _measure(found: Found, i: int, lexicon: Lexicon) -> tuple[Quantity, int] | N
         return None
     if clock := _clock_end(found, number.end):
         return Nothing(), clock
+    if whole := _past_whole(found, number, lexicon):
+        return Extent(_comparison(number.op, number), number.low / EPOCH_S), whole
     match number.unit:
         case "%":
             end = _past_epoch(found, number.end, lexicon)
@@ -129,6 +131,25 @@ def _measure(found: Found, i: int, lexicon: Lexicon) -> tuple[Quantity, int] | N
             return _seconds(found, i, number, lexicon)
         case _:
             return _bare(found, i, number, lexicon)
+
+
+def _past_whole(found: Found, number: _Number, lexicon: Lexicon) -> int | None:
+    """The index after the epoch's length, of which a number is a part: "7 (s) of (the) 30 s"."""
+    if number.unit not in {"", _SECONDS}:
+        return None
+    at = number.end
+    if _word(found, at) == "/":
+        at += 1
+    while _is(found, at, Sense.PREPOSITION, lexicon) or _is(found, at, Sense.ARTICLE, lexicon):
+        at = lexicon.phrases.longest(found, at)[0]  # type: ignore[index]  # one is there
+    whole = _number(found, at, lexicon) if number.end < at < len(found) else None
+    is_whole = whole is not None and whole.unit == _SECONDS and whole.low == EPOCH_S
+    return whole.end if whole is not None and is_whole and not whole.op else None
+
+
+def is_unit(found: Found, i: int, lexicon: Lexicon) -> bool:
+    """Whether a unit stands here."""
+    return _unit(found, i, lexicon)[2] > i
 
 
 def _clock_end(found: Found, i: int) -> int | None:
@@ -153,6 +174,8 @@ def _number(found: Found, i: int, lexicon: Lexicon) -> _Number | None:
     unit, factor, end = _unit(found, i, lexicon)
     low = high = first
     joint = _range_joint(found, end, op, lexicon)
+    if joint is not None and _word(found, joint) in lexicon.seconds:  # "second 3 to second 21"
+        joint += 1
     if joint is not None and (second := _value(found, joint, lexicon)) is not None:
         unit_2, factor_2, end_2 = _unit(found, joint + 1, lexicon)
         if second > first and (not unit or unit_2 in {unit, ""}):
@@ -251,7 +274,7 @@ def _half(found: Found, i: int, lexicon: Lexicon) -> tuple[Quantity, int] | None
     part = lexicon.fractions.longest(found, i + 1)
     if part is None:
         return None
-    length = EPOCH_S * part[1]["value"]
+    length = round(EPOCH_S * part[1]["value"], 1)
     span = Span(0.0, length) if first else Span(EPOCH_S - length, EPOCH_S)
     return Times((span,)), _past_epoch(found, part[0], lexicon)
 
@@ -277,22 +300,30 @@ def _seconds(found: Found, i: int, number: _Number, lexicon: Lexicon) -> tuple[Q
     nearest = before[0] if before else ""
     if nearest in cues["first"]:
         return Times((Span(0.0, number.high),)), _past_epoch(found, number.end, lexicon)
-    if nearest in cues["last"] and nearest not in lexicon.seconds:
+    if nearest in cues["last"] and not (nearest in cues["lasting"] and _is_verb(found, i, lexicon)):
         span = Span(EPOCH_S - number.high, EPOCH_S)
         return Times((span,)), _past_epoch(found, number.end, lexicon)
+    if _word(found, number.end) in cues["mark"]:
+        return _times(found, replace(number, end=number.end + 1), lexicon)
     if lexicon.epoch.longest(found, _past_hyphen(found, number.end)):
         return Nothing(), number.end
     end = _past_epoch(found, number.end, lexicon)
     if end > number.end:
         return Extent(_comparison(number.op, number), number.low / EPOCH_S), end
     after = _word(found, number.end)
+    until_then = number.low == number.high and nearest in cues["up_to_here"]
+    if after in cues["from_here"] | cues["up_to_here"] and _is_event(
+        found, number.end + 1, lexicon
+    ):
+        return Nothing(), number.end  # "0.4 s after the K complex"
     if cues["part"].intersection(before) or after in cues["part"]:
         return Nothing(), number.end
-    if (
+    if not until_then and (
         number.is_length
         or cues["lasting"].intersection(before)
         or after in cues["long"]
         or _is(found, number.end, Sense.NAME, lexicon)
+        or _is_of_event(found, i, number.end, lexicon)
     ):
         return Duration(number.interval), number.end
     if number.low == number.high:
@@ -301,6 +332,29 @@ def _seconds(found: Found, i: int, number: _Number, lexicon: Lexicon) -> tuple[Q
         if nearest in cues["up_to_here"]:
             return Times((Span(0.0, number.low),)), number.end
     return _times(found, number, lexicon)
+
+
+def _is_event(found: Found, i: int, lexicon: Lexicon) -> bool:
+    """Whether a phenomenon is named here, with an article or without."""
+    return _is(found, i + _is(found, i, Sense.ARTICLE, lexicon), Sense.NAME, lexicon)
+
+
+def _is_of_event(found: Found, i: int, end: int, lexicon: Lexicon) -> bool:
+    """Whether "of alpha" follows a number of seconds that no preposition stands before."""
+    follows = _is(found, end, Sense.PREPOSITION, lexicon) and _is(
+        found, end + 1, Sense.NAME, lexicon
+    )
+    return follows and not (i and _is(found, i - 1, Sense.PREPOSITION, lexicon))
+
+
+def _is_verb(found: Found, i: int, lexicon: Lexicon) -> bool:
+    """Whether "last" before the number at ``i`` is a verb: what stands before it is a subject."""
+    at = i - 2
+    if at < 0 or not found[at].text[0].isalpha():
+        return False
+    if _is(found, at, Sense.ARTICLE, lexicon) or _is(found, at, Sense.PREPOSITION, lexicon):
+        return False
+    return lexicon.cues["first"].isdisjoint(token.text for token in found[:at])
 
 
 def _times(found: Found, number: _Number, lexicon: Lexicon) -> tuple[Quantity, int]:

@@ -9,12 +9,13 @@ from auditor.claims.chin import with_chin_tone
 from auditor.claims.lexicon import Lexicon
 from auditor.claims.marks import Mark, Sign, Term, joins, merged
 from auditor.claims.senses import Sense
+from auditor.claims.text import fold
 from auditor.vocabulary import Phenomenon
 
 
 def with_terms(row: Sequence[Mark], lexicon: Lexicon) -> list[Mark]:
     """The row with each mention as one mark that carries its :class:`Term`."""
-    return _once(with_chin_tone(_eyes(_names(row, lexicon))))
+    return _once(with_chin_tone(_eyes(_names(row, lexicon), lexicon)))
 
 
 def _once(row: list[Mark]) -> list[Mark]:
@@ -69,7 +70,7 @@ def _after_name(row: Sequence[Mark], i: int, phenomenon: Phenomenon) -> tuple[in
         at = i + 1 if row[i].sign is Sign.HYPHEN and i + 1 < len(row) else i
         if row[at].has(Sense.AFTER_NAME, Sense.CRITERION):
             i = at + 1
-        elif row[at].has(Sense.LIKENESS) and row[at].tight:
+        elif row[at].has(Sense.CANDIDATE) or (row[at].has(Sense.LIKENESS) and row[at].tight):
             likened, i = True, at + 1
         elif _abbreviates(row, i, phenomenon):
             i += 3
@@ -99,8 +100,9 @@ _EYES = "eyes"
 _AMONG_KINDS = (Sense.EYE_NEUTRAL, Sense.EYE_DESCRIBED, Sense.PREPOSITION, Sense.ARTICLE)
 
 
-def _eyes(row: list[Mark]) -> list[Mark]:
+def _eyes(row: list[Mark], lexicon: Lexicon) -> list[Mark]:
     """Eye movements by the words before them ("rapid or slow eye movements") or after."""
+    row = _with_bare_heads(row, lexicon)
     if not any(m.has(Sense.EYES) for m in row):
         return row
     result: list[Mark] = []
@@ -122,13 +124,36 @@ def _eyes(row: list[Mark]) -> list[Mark]:
         described = Sense.EYE_KIND not in adjectives[kinds[0][0]].senses
         for n, (at, phenomenon) in enumerate(kinds[:-1]):
             result.append(merged(adjectives[at : at + 1], Term(phenomenon, _EYES)))
-            result += [m for m in adjectives[at + 1 : kinds[n + 1][0]] if joins(m)]
+            result += [m for m in adjectives[at + 1 : kinds[n + 1][0]] if _contrasts(m)]
         at, phenomenon = kinds[-1] if len(kinds) > 1 else (0, kinds[0][1])
         end, likened = _after_name(row, i + 1, phenomenon)
         term = Term(phenomenon, _EYES, described=described, likened=likened)
         result.append(merged([*adjectives[at:], *row[i:end]], term))
         i = end
     return result
+
+
+def _with_bare_heads(row: list[Mark], lexicon: Lexicon) -> list[Mark]:
+    """The row where "movements" and "deflections" of a kind are of the eyes, if it names those."""
+    if not any(m.has(Sense.EYE_SIGNAL) or _is_at_an_eye(m, lexicon) for m in row):
+        return row
+    return [
+        replace(mark, senses={Sense.EYES: True}) if _is_of_eyes(row, i) else mark
+        for i, mark in enumerate(row)
+    ]
+
+
+def _is_at_an_eye(mark: Mark, lexicon: Lexicon) -> bool:
+    """Whether it is the label of an eye's channel."""
+    return mark.channel is not None and fold(mark.channel).split("-")[0] in lexicon.eye_leads
+
+
+def _is_of_eyes(row: Sequence[Mark], i: int) -> bool:
+    """Whether "movements" of a kind stands here, or "eyes" whose movements' kind follows."""
+    if row[i].has(Sense.BARE_EYES):
+        return _adjectives_start(row[:i]) < i
+    told = row[i].has(Sense.EYE_SIGNAL) and i + 1 < len(row) and row[i + 1].sign is Sign.COLON
+    return told and _is_kind(row, i + 2)
 
 
 def _adjectives_start(before: Sequence[Mark]) -> int:
@@ -140,10 +165,15 @@ def _adjectives_start(before: Sequence[Mark]) -> int:
             break
         if mark.has(Sense.EYE_KIND, Sense.EYE_DESCRIBED, Sense.EYE_NEUTRAL):
             start = at - 1
-        elif not (joins(mark) or mark.sign is Sign.HYPHEN) or at == len(before):
+        elif not (_contrasts(mark) or mark.sign is Sign.HYPHEN) or at == len(before):
             break
         at -= 1
     return start
+
+
+def _contrasts(mark: Mark) -> bool:
+    """Whether it joins two kinds, or sets them against each other ("rapid but no slow")."""
+    return joins(mark) or mark.has(Sense.BREAK, Sense.NO, Sense.NOT)
 
 
 def _kinds(adjectives: Sequence[Mark], sense: Sense) -> list[tuple[int, Phenomenon]]:
@@ -156,7 +186,7 @@ def _kinds(adjectives: Sequence[Mark], sense: Sense) -> list[tuple[int, Phenomen
         phenomenon = mark.senses.get(sense)
         if phenomenon is None or phenomenon in {p for _, p in kinds}:
             continue
-        if kinds and not any(joins(m) for m in adjectives[kinds[-1][0] : at]):
+        if kinds and not any(map(_contrasts, adjectives[kinds[-1][0] : at])):
             kinds[-1] = (kinds[-1][0], phenomenon)
         else:
             kinds.append((at, phenomenon))

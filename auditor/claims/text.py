@@ -31,6 +31,8 @@ _STOPS = frozenset(".!?")
 _MARKUP = frozenset("*`#|")
 # No sentence of prose has more tokens; what has is cut, and not read.
 _LONGEST = 250
+# "Sleep spindles?" asks less than it heads the answer that follows.
+_LONGEST_HEADING = 3
 # A line that ends before this column ends its sentence, unless it ends in mid-list.
 _WRAPPED_FROM = 55
 
@@ -131,6 +133,8 @@ def sentences(
     line_start = 0
     for i, token in enumerate(found):
         after = found[i + 1] if i + 1 < len(found) else None
+        if token.text == "?" and 0 < len(sentence) <= _LONGEST_HEADING and after is not None:
+            token = token._replace(text=":")
         if token.text == "\n":
             ends = _line_ends(sentence, after, token.start - line_start, unfinished)
             line_start = token.end

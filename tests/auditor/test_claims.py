@@ -150,6 +150,11 @@ def only(text: str, phenomenon: Phenomenon | None = None) -> Claim:
         ("Blinks recur every 5 s.", []),
         ("Slow eye movements with deflections >500 ms are seen.", []),
         ("A spindle is seen at 23:14:05.", []),
+        ("A spindle is seen at the 18-second mark.", [(18, 18)]),
+        ("A major body movement from second 3 to second 21.", [(3, 21)]),
+        ("Alpha rhythm lasts until 19 s.", [(0, 19)]),
+        ("F4-M1 at 9–10 s: K-complex (0.9 s).", [(9, 10)]),
+        ("REMs at 1.2–1.9 s, 7.5–8.1 s.", [(1.2, 1.9), (7.5, 8.1)]),
     ],
 )
 def test_times(text: str, spans: list[tuple[float, float]]) -> None:
@@ -168,6 +173,8 @@ def test_times(text: str, spans: list[tuple[float, float]]) -> None:
         ("Spindles (≥ 0.5 s) are seen.", (0.5, math.inf)),
         ("Vertex waves shorter than 0.5 s are seen.", (-math.inf, 0.5)),
         ("Blinks lasting 0.5–1 s are seen.", (0.5, 1)),
+        ("The spindles are central and last 800 ms.", (0.8, 0.8)),
+        ("Spindles (12–14 Hz, 0.5–1.2 s) are seen.", (0.5, 1.2)),
     ],
 )
 def test_durations(text: str, duration_s: tuple[float, float]) -> None:
@@ -370,3 +377,43 @@ def test_an_unknown_phenomenon_is_named(tmp_path: Path) -> None:
 def test_a_language_without_a_file_is_refused() -> None:
     with pytest.raises(RulebookRefused, match=r"xx\.yaml"):
         read_claims("alpha", language="xx")
+
+
+@pytest.mark.parametrize(
+    ("text", "extent"),
+    [
+        ("Slow waves occupy 7 of 30 s.", Extent("==", 7 / 30)),
+        ("LAMF is seen for 22 s of the 30 s.", Extent("==", 22 / 30)),
+        ("Alpha, 15/30 s.", Extent("==", 0.5)),
+        ("Slow waves are seen, filling 12 s.", Extent("==", 0.4)),
+        ("20 s of alpha are seen.", Extent("==", 20 / 30)),
+        ("Alpha occupies roughly a third of the epoch.", Extent("==", 0.333)),
+        ("Alpha is seen in less than half of the epoch.", Extent("<", 0.5)),
+        ("Alpha fills most of the epoch.", Extent(">", 0.5)),
+    ],
+)
+def test_parts_of_the_epoch(text: str, extent: Extent) -> None:
+    found = only(text).extent
+    assert found is not None
+    assert (found.op, found.fraction) == (extent.op, pytest.approx(extent.fraction))
+
+
+@pytest.mark.parametrize(
+    ("text", "channel"),
+    [
+        ("A spindle is seen in Chin 1-2.", "Chin 1-2"),
+        ("EMG 1-F shows a spindle.", "EMG 1-F"),
+        ("Chin 1-2 shows low tone.", "Chin 1-2"),
+    ],
+)
+def test_a_pair_of_chin_electrodes_is_a_channel(text: str, channel: str) -> None:
+    assert only(text).channels == (channel,)
+
+
+def test_a_time_after_the_chin_is_no_channel() -> None:
+    assert (
+        only(
+            "Chin tone is low; a spindle in the EMG 1-2 s later.", Phenomenon.SLEEP_SPINDLE
+        ).channels
+        == ()
+    )
