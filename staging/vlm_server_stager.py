@@ -1,0 +1,276 @@
+"""Stages by a vision-language model on servers of their own, such as vLLM on many GPUs.
+
+The model is one of the SleepVLM family (arXiv:2603.26738), asked by OpenAI-compatible chat
+completions: the images go as PNG data URLs, and the reply is held to its schema where the server
+can do so, and read as if it were not. A reply that cannot be read leaves its epoch unscored and
+is kept for the physician; a server that does not answer stops the study, which can be tried
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from auditor.errors import RecordingRefused, UsageError
+from auditor.rulebook import load_rulebook
+from auditor.vocabulary import Hypnogram, Montage, ScoredEpoch, Stage, StagerIdentity
+from staging.chat_server import CONNECT_S, Answer, ChatServers, Payload, RequestRefused
+from staging.prompt import Prompt, Window, own_prompt, read_prompt, user_turn, window_around
+from staging.render import Renderer, png
+from staging.reply import REPLY_SCHEMA, scored_epoch
+from staging.stage_likelihood import stage_probabilities
+from staging.stager import Progress
+from staging.vlm_settings import VlmSettings, load_vlm_settings
+
+DECODING: Payload = {"temperature": 1e-6, "top_p": 0.8, "max_tokens": 1024}
+"""As published for these weights (arXiv:2603.26738)."""
+
+_SCHEMA: Payload = {
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"name": "epoch", "schema": REPLY_SCHEMA, "strict": True},
+    }
+}
+_LIKELIHOODS: Payload = {"logprobs": True, "top_logprobs": 20}  # vLLM's own limit
+
+_ABILITIES: Sequence[tuple[Payload, tuple[str, ...]]] = (
+    ({**_SCHEMA, **_LIKELIHOODS}, ()),
+    (_LIKELIHOODS, ("the model's server does not hold replies to a schema",)),
+    (
+        {},
+        (
+            "the model's server neither holds replies to a schema nor tells likelihoods: "
+            "there are no stage probabilities",
+        ),
+    ),
+)
+"""What is asked of a server besides the reply, most first, with what its lack means."""
+
+
+@dataclass(frozen=True, slots=True)
+class VlmServerStager:
+    """Asks servers of one model, several epochs at a time.
+
+    Attributes:
+        addresses: base addresses of the servers.
+        model: which of several models they serve; None where there is but one.
+        settings: prompt, key, timeouts, mains.
+    """
+
+    addresses: tuple[httpx.URL, ...]
+    model: str | None
+    settings: VlmSettings
+
+    def stage(self, montage: Montage, progress: Progress) -> Hypnogram:
+        """See :class:`staging.stager.Stager`.
+
+        Raises:
+            RecordingRefused: no channel that could be drawn, or no epoch without a gap.
+            SettingsRefused: the prompt's file cannot be read.
+            ServerFailed: no server answers, or one refuses what it is asked.
+        """
+        path = self.settings.vlm_prompt
+        prompt = read_prompt(path) if path else own_prompt(load_rulebook())
+        recording = montage.recording
+        recorded = [epoch.index for epoch in recording.epochs() if not recording.in_gap(epoch)]
+        if not recorded:
+            raise RecordingRefused(
+                recording.name,
+                "no whole 30-s epoch was recorded without a gap",
+                "give a recording of at least 30 s",
+            )
+        progress("stage", 0.0)
+        renderer = Renderer(montage, self.settings.mains_hz)
+        windows = [window_around(index, recorded) for index in recorded]
+        with closing(_conversations(renderer, windows, prompt)) as conversations:
+            heard = asyncio.run(self._ask(conversations, len(windows), progress))
+        progress("stage", 1.0)
+        epochs = tuple(_scored(i, heard.answers.get(i)) for i in range(recording.n_epochs))
+        notes = (
+            f"staged by the model {heard.model} with {prompt}",
+            *_notes_on_input(montage, renderer, windows),
+            *heard.lacks,
+            *_notes_on_replies(epochs),
+        )
+        return Hypnogram(StagerIdentity("vlm-server", heard.model), epochs, notes)
+
+    async def _ask(
+        self, conversations: Iterator[_Conversation], n_conversations: int, progress: Progress
+    ) -> _Heard:
+        async with self._http() as http:
+            servers = ChatServers(self.addresses, http, self.settings.vlm_timeout_s)
+            model = await servers.model(self.model)
+            first = next(conversations)
+            answer, extras, lacks = await _first_answer(
+                servers, {"model": model, **DECODING}, first
+            )
+            request = {"model": model, **DECODING, **extras}
+            answers = {first.epoch: answer}
+            room = asyncio.Semaphore(self.settings.vlm_requests)
+
+            async def hear(conversation: _Conversation) -> None:
+                try:
+                    answers[conversation.epoch] = await servers.complete(
+                        {**request, "messages": conversation.messages}
+                    )
+                finally:
+                    room.release()
+                progress("stage", len(answers) / n_conversations)
+
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for conversation in conversations:
+                        await room.acquire()
+                        group.create_task(hear(conversation))
+            except ExceptionGroup as failures:  # the first of them cancelled the rest
+                raise failures.exceptions[0] from None
+        return _Heard(model, lacks, answers)
+
+    def _http(self) -> httpx.AsyncClient:
+        token = self.settings.vlm_token
+        return httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {token.get_secret_value()}"} if token else {},
+            timeout=httpx.Timeout(self.settings.vlm_timeout_s, connect=CONNECT_S),
+            limits=httpx.Limits(max_connections=None),  # bounded by the requests under way
+            # A proxy of the environment is for the hospital's network, not for this machine.
+            trust_env=not all(address.host in _LOOPBACK for address in self.addresses),
+        )
+
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def make(model: str | None) -> VlmServerStager:
+    """The stager for ``--model``: addresses with commas between, ``http://gpu1:8000/v1``.
+
+    A server of several models has the model's name behind a ``#``.
+
+    Raises:
+        UsageError: there is no address, or one that is none.
+        SettingsRefused: a setting is wrong.
+    """
+    if not model:
+        raise UsageError(
+            "the stager 'vlm-server' needs --model ADDRESS, such as http://gpu1:8000/v1; "
+            "several have commas between them"
+        )
+    addresses = [_address(written.strip()) for written in model.split(",")]
+    named = {address.fragment for address in addresses} - {""}
+    if len(named) > 1:
+        raise UsageError(f"--model names several models, {', '.join(sorted(named))}: name one")
+    return VlmServerStager(
+        tuple(dict.fromkeys(address.copy_with(fragment=None) for address in addresses)),
+        named.pop() if named else None,
+        load_vlm_settings(),
+    )
+
+
+def _address(written: str) -> httpx.URL:
+    try:
+        url = httpx.URL(written)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host or url.query:
+        raise UsageError("--model: give addresses such as http://gpu1:8000/v1, commas between")
+    if url.userinfo:
+        raise UsageError("--model: leave the key out of the address; set SOMNOAUDIT_VLM_TOKEN")
+    return url.copy_with(path=url.path.rstrip("/") or "/v1")
+
+
+# ── what is asked ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversation:
+    """What is said to the model about one epoch.
+
+    Attributes:
+        epoch: by its number from 0.
+        messages: as the OpenAI API has them.
+    """
+
+    epoch: int
+    messages: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the servers said: the model's name, what they cannot do, an answer for each epoch."""
+
+    model: str
+    lacks: tuple[str, ...]
+    answers: Mapping[int, Answer]
+
+
+def _conversations(
+    renderer: Renderer, windows: Sequence[Window], prompt: Prompt
+) -> Generator[_Conversation]:
+    """In order; each image is drawn and encoded once, and kept while a window may show it."""
+    targets = [window.target for window in windows]
+    drawn = zip(targets, renderer.images(targets), strict=True)
+    urls: dict[int, str] = {}
+    system = {"role": "system", "content": prompt.text}
+    for window in windows:
+        while window.epochs[-1] not in urls:
+            epoch, image = next(drawn)
+            urls[epoch] = f"data:image/png;base64,{b64encode(png(image)).decode()}"
+        content = [
+            {"type": "text", "text": part}
+            if isinstance(part, str)
+            else {"type": "image_url", "image_url": {"url": urls[part]}}
+            for part in user_turn(window)
+        ]
+        yield _Conversation(window.target, [system, {"role": "user", "content": content}])
+        urls.pop(window.target - 1, None)
+
+
+async def _first_answer(
+    servers: ChatServers, request: Payload, conversation: _Conversation
+) -> tuple[Answer, Payload, tuple[str, ...]]:
+    """The first epoch's answer, with as much as the servers can do besides the reply."""
+    *ambitious, modest = _ABILITIES
+    said = {"messages": conversation.messages}
+    for extras, lacks in ambitious:
+        with suppress(RequestRefused):
+            return await servers.complete({**request, **extras, **said}), extras, lacks
+    extras, lacks = modest
+    return await servers.complete({**request, **extras, **said}), extras, lacks
+
+
+# ── what became of it ─────────────────────────────────────────────────────────────────────
+
+
+def _scored(index: int, answer: Answer | None) -> ScoredEpoch:
+    """As the answer says; unscored where the epoch touches a gap and was not asked about."""
+    if answer is None:
+        return ScoredEpoch(index, Stage.UNSCORED)
+    return scored_epoch(index, answer.text, stage_probabilities(answer.tokens))
+
+
+def _notes_on_input(
+    montage: Montage, renderer: Renderer, windows: Sequence[Window]
+) -> Iterator[str]:
+    yield f"the model saw {', '.join(montage.roles[r].channel.label for r in renderer.roles)}"
+    if renderer.missing:
+        lacking = ", ".join(role.value.replace("_", " ") for role in renderer.missing)
+        yield f"the model's images lack {lacking}"
+    lone = sum(len(window.epochs) < 3 for window in windows)
+    yield f"{lone} epochs were shown without one or both of their neighbours"
+    if len(windows) < montage.recording.n_epochs:
+        yield (
+            f"{montage.recording.n_epochs - len(windows)} epochs touch a gap in the recording "
+            "and are not scored"
+        )
+
+
+def _notes_on_replies(epochs: Sequence[ScoredEpoch]) -> Iterator[str]:
+    unreadable = sum(epoch.unreadable_reply is not None for epoch in epochs)
+    if unreadable:
+        yield f"{unreadable} of the model's replies could not be read"

@@ -1,0 +1,414 @@
+"""Staging by a model's server: a real socket, vLLM's shapes, and all that can go wrong there."""
+
+import io
+import socket
+import threading
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stamina
+from model_server import Asked, ModelServer, Reply, Script, completion, error, model_server, scoring
+from PIL import Image as PngImage
+from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
+
+from auditor.errors import RecordingRefused, ServerFailed, SettingsRefused, UsageError
+from auditor.rulebook import load_rulebook
+from auditor.vocabulary import Channel, Derivation, Hypnogram, Montage, Recording, Role, Span, Stage
+from staging.prompt import own_prompt
+from staging.render import Renderer
+from staging.vlm_server_stager import make
+
+N_EPOCHS = 8
+Start = Callable[[Script], ModelServer]
+
+
+@pytest.fixture(scope="module")
+def night() -> Montage:
+    """Eight epochs of noise at C4 and chin."""
+    return a_night()
+
+
+def a_night(gaps: tuple[Span, ...] = ()) -> Montage:
+    noise = np.random.default_rng(3)
+    roles = {}
+    for role, label in ((Role.CENTRAL, "C4-M1"), (Role.CHIN, "Chin")):
+        samples = noise.normal(0.0, 15.0, N_EPOCHS * 30 * 100)
+        for gap in gaps:
+            samples[round(gap.start_s * 100) : round(gap.end_s * 100)] = np.nan
+        roles[role] = Derivation(Channel.of_array(label, 100.0, samples))
+    channels = tuple(derivation.channel for derivation in roles.values())
+    recording = Recording("night.edf", None, N_EPOCHS * 30.0, channels, gaps)
+    return Montage(recording, roles, {})
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with ExitStack() as running:
+        yield lambda script: running.enter_context(model_server(script))
+
+
+@pytest.fixture
+def _no_backoff() -> Iterator[None]:
+    """Retries happen, at once."""
+    with stamina.set_testing(True, attempts=6):
+        yield
+
+
+def stage(montage: Montage, *addresses: str) -> Hypnogram:
+    return make(",".join(addresses)).stage(montage, lambda _piece, _done: None)
+
+
+def always_n2(_: Asked) -> Reply:
+    return completion(scoring("N2"))
+
+
+# ── the usual night ───────────────────────────────────────────────────────────────────────
+
+
+def test_every_epoch_is_asked_about_once_as_published(start: Start, night: Montage) -> None:
+    server = start(always_n2)
+    hypnogram = stage(night, server.address)
+    assert hypnogram.stages == (Stage.N2,) * N_EPOCHS
+    first = hypnogram.epochs[0].rationale
+    assert first is not None
+    assert (first.text, first.applicable_rules) == ("Spindle.", ("N2.1",))
+    assert hypnogram.stager.name == "vlm-server"
+    assert hypnogram.stager.version == "sleepvlm"
+
+    renderer = Renderer(night)
+    shown = sorted(tuple(epoch_of(url, renderer) for url in asked.images) for asked in server.asked)
+    assert shown == sorted([(0, 1), *((i - 1, i, i + 1) for i in range(1, 7)), (6, 7)])
+    middle = next(asked for asked in server.asked if len(asked.images) == 3)
+    assert middle.texts == [
+        "Preceding epoch N\N{NON-BREAKING HYPHEN}1: ",
+        "**Target epoch N**: ",
+        "Subsequent epoch N+1: ",
+    ]
+    payload = middle.payload
+    assert payload["model"] == "sleepvlm"
+    system = {"role": "system", "content": own_prompt(load_rulebook()).text}
+    assert payload["messages"][0] == system
+    assert (payload["temperature"], payload["top_p"], payload["max_tokens"]) == (1e-6, 0.8, 1024)
+    assert payload["response_format"]["type"] == "json_schema"
+    schema = payload["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["sleep_stage"]["enum"] == ["W", "N1", "N2", "N3", "R"]
+    assert (payload["logprobs"], payload["top_logprobs"]) == (True, 20)
+    assert "Authorization" not in middle.headers
+
+
+def epoch_of(url: str, renderer: Renderer) -> int:
+    """Which epoch an image shows, by its pixels."""
+    head, _, data = url.partition(",")
+    assert head == "data:image/png;base64"
+    with PngImage.open(io.BytesIO(b64decode(data))) as opened:
+        pixels = np.asarray(opened)
+    return next(i for i in range(N_EPOCHS) if np.array_equal(pixels, renderer.image(i)))
+
+
+def test_probabilities_are_those_of_the_stages_token(start: Start, night: Montage) -> None:
+    text = '{"reasoning_text": "", "applicable_rules": [], "sleep_stage": "R"}'
+    tokens = [
+        (text[:-3], {text[:-3]: 1.0}),
+        ("R", {"R": 0.8, "W": 0.1, "N": 0.06, "\n": 0.04}),
+        ('"}', {'"}': 1.0}),
+    ]
+    server = start(lambda _: completion(text, tokens))
+    found = stage(night, server.address).epochs[3].probabilities
+    assert found is not None
+    assert found[Stage.R] == pytest.approx(0.8 / 0.96)
+    assert found[Stage.N3] == pytest.approx(0.02 / 0.96)
+
+
+def test_epochs_in_a_gap_are_neither_asked_about_nor_shown(start: Start) -> None:
+    server = start(always_n2)
+    hypnogram = stage(a_night((Span(95.0, 100.0),)), server.address)
+    assert hypnogram.stages == tuple(
+        Stage.UNSCORED if i == 3 else Stage.N2 for i in range(N_EPOCHS)
+    )
+    assert all(epoch.unreadable_reply is None for epoch in hypnogram.epochs)
+    assert len(server.asked) == N_EPOCHS - 1
+    alone = [asked.texts for asked in server.asked if "Subsequent epoch N+1: " not in asked.texts]
+    assert len(alone) == 2  # before the gap, and at the end of the night
+    assert "1 epochs touch a gap in the recording and are not scored" in hypnogram.notes
+    assert "4 epochs were shown without one or both of their neighbours" in hypnogram.notes
+
+
+def test_a_recording_that_is_all_gap_is_refused() -> None:
+    with pytest.raises(RecordingRefused, match="without a gap"):
+        stage(a_night((Span(0.0, 240.0),)), "http://127.0.0.1:9/v1")
+
+
+def test_as_many_requests_are_under_way_as_the_setting_says(
+    start: Start, night: Montage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_VLM_REQUESTS", "3")
+    several = threading.Barrier(3)
+
+    def together(asked: Asked) -> Reply:
+        if 1 <= asked.number <= 6:  # the first asks alone what the server can do
+            several.wait(20)
+        return always_n2(asked)
+
+    server = start(together)
+    assert stage(night, server.address).stages == (Stage.N2,) * N_EPOCHS
+    assert server.most_at_a_time == 3
+
+
+def test_the_key_and_a_prompt_of_the_models_own_come_by_settings(
+    start: Start, night: Montage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "prompt.md").write_text("You are a sleep technologist.")
+    monkeypatch.setenv("SOMNOAUDIT_VLM_PROMPT", str(tmp_path / "prompt.md"))
+    monkeypatch.setenv("SOMNOAUDIT_VLM_TOKEN", "sk-hunter2")
+    server = start(always_n2)
+    stager = make(server.address)
+    hypnogram = stager.stage(night, lambda _piece, _done: None)
+    assert {asked.headers["Authorization"] for asked in server.asked} == {"Bearer sk-hunter2"}
+    assert server.asked[0].payload["messages"][0]["content"] == "You are a sleep technologist."
+    assert any("prompt prompt.md external" in note for note in hypnogram.notes)
+    assert "hunter2" not in repr(stager) + repr(hypnogram)
+
+
+def test_progress_ends_at_one(start: Start, night: Montage) -> None:
+    told: list[float] = []
+    make(start(always_n2).address).stage(night, lambda _piece, done: told.append(done))
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == (0.0, 1.0)
+
+
+# ── what a model says instead ─────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "",
+        "I cannot help with that.",
+        "这是 N2 期睡眠。",
+        "{" * 40_000,
+        "spindle " * 20_000,
+        '{"sleep_stage": "N4"}',
+        '{"reasoning_text": "A spindle at 12 s and then ano',
+        "[]",
+        "null",
+    ],
+)
+def test_an_unreadable_reply_is_kept_and_stops_nothing(
+    start: Start, night: Montage, nonsense: str
+) -> None:
+    server = start(lambda asked: completion(nonsense if len(asked.images) == 2 else scoring("R")))
+    hypnogram = stage(night, server.address)
+    assert hypnogram.stages == (Stage.UNSCORED, *[Stage.R] * (N_EPOCHS - 2), Stage.UNSCORED)
+    kept = hypnogram.epochs[0].unreadable_reply
+    assert kept is not None
+    assert nonsense.startswith(kept)
+    assert "2 of the model's replies could not be read" in hypnogram.notes
+
+
+@pytest.mark.usefixtures("_no_backoff")
+@pytest.mark.parametrize("body", [b"", b"<html>busy</html>", b'{"choices": []}', b"\xff\xfe", b"{"])
+def test_an_answer_that_is_no_completion_is_kept_too(
+    start: Start, night: Montage, body: bytes
+) -> None:
+    server = start(lambda asked: Reply(body) if len(asked.images) == 2 else always_n2(asked))
+    hypnogram = stage(night, server.address)
+    assert hypnogram.stages == (Stage.UNSCORED, *[Stage.N2] * (N_EPOCHS - 2), Stage.UNSCORED)
+    assert hypnogram.epochs[0].unreadable_reply is not None
+
+
+def test_a_refusal_without_content_is_unreadable(start: Start, night: Montage) -> None:
+    silent = completion("").body.replace(b'"content": ""', b'"content": null')
+    hypnogram = stage(night, start(lambda _: Reply(silent)).address)
+    assert {epoch.unreadable_reply for epoch in hypnogram.epochs} == {""}
+
+
+# ── what happens to servers ───────────────────────────────────────────────────────────────
+
+TROUBLE = {
+    "500": error(500),
+    "502 without JSON": Reply(b"<html>Bad Gateway</html>", 502),
+    "503": error(503),
+    "408": error(408),
+    "throttled": error(429),
+    "throttled for no time": error(429, Retry_After="0"),
+    "throttled till a date long past": error(429, Retry_After="Thu, 01 Jan 2026 00:00:00 GMT"),
+    "throttled in a strange way": error(429, Retry_After="soon"),
+    "cut off": Reply(completion(scoring()).body, cut_after=40),
+    "no JSON": Reply(b"OK"),
+    "JSON cut off": Reply(completion(scoring()).body[:50]),
+}
+
+
+@pytest.mark.usefixtures("_no_backoff")
+@pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE.keys())
+def test_trouble_that_passes_leaves_no_trace(start: Start, night: Montage, trouble: Reply) -> None:
+    server = start(lambda asked: trouble if asked.number % 2 == 0 else always_n2(asked))
+    assert stage(night, server.address).stages == (Stage.N2,) * N_EPOCHS
+
+
+@pytest.mark.usefixtures("_no_backoff")
+def test_a_server_that_hangs_is_asked_again(
+    start: Start, night: Montage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_VLM_TIMEOUT_S", "0.5")
+    server = start(lambda asked: Reply(hangs=True) if asked.number == 3 else always_n2(asked))
+    assert stage(night, server.address).stages == (Stage.N2,) * N_EPOCHS
+    assert len(server.asked) > N_EPOCHS
+
+
+def test_a_server_is_left_alone_as_long_as_it_asks(start: Start, night: Montage) -> None:
+    waits: list[float] = []
+
+    def note(details: RetryDetails) -> None:
+        waits.append(details.wait_for)
+
+    throttled = error(429, Retry_After="1")
+    server = start(lambda asked: throttled if asked.number == 2 else always_n2(asked))
+    hooks = get_on_retry_hooks()
+    set_on_retry_hooks([note])
+    try:
+        assert stage(night, server.address).stages == (Stage.N2,) * N_EPOCHS
+    finally:
+        set_on_retry_hooks(hooks)
+    assert waits == [1.0]
+
+
+def nobody_there() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+
+
+def test_a_server_that_dies_hands_over_to_another(start: Start, night: Montage) -> None:
+    dying = start(lambda asked: always_n2(asked) if asked.number < 2 else Reply(cut_after=0))
+    other = start(always_n2)
+    assert stage(night, dying.address, other.address).stages == (Stage.N2,) * N_EPOCHS
+    assert len(other.asked) >= N_EPOCHS - 2
+
+
+def test_a_server_that_was_never_there_is_done_without(start: Start, night: Montage) -> None:
+    server = start(always_n2)
+    assert stage(night, nobody_there(), server.address).stages == (Stage.N2,) * N_EPOCHS
+    assert len(server.asked) == N_EPOCHS
+
+
+def test_servers_share_the_work(start: Start, night: Montage) -> None:
+    both = threading.Barrier(2)
+
+    def with_the_other(asked: Asked) -> Reply:
+        if len(asked.images) == 3:
+            both.wait(20)
+        return always_n2(asked)
+
+    one, other = start(with_the_other), start(with_the_other)
+    stage(night, one.address, other.address)
+    assert one.asked
+    assert other.asked
+
+
+@pytest.mark.usefixtures("_no_backoff")
+def test_no_server_at_all_ends_in_one_line(start: Start, night: Montage) -> None:
+    with pytest.raises(ServerFailed, match=r"^model server 127\.0\.0\.1:\d+: no answer .*running"):
+        stage(night, nobody_there(), nobody_there())
+    broken = start(lambda asked: always_n2(asked) if asked.number < 3 else error(500))
+    with pytest.raises(ServerFailed, match="answered 500") as failed:
+        stage(night, broken.address)
+    assert "\n" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, "set SOMNOAUDIT_VLM_TOKEN"), (404, "give the address as http")]
+)
+def test_what_no_retry_can_mend_ends_at_once(
+    start: Start, night: Montage, status: int, said: str
+) -> None:
+    server = start(lambda _: error(status))
+    with pytest.raises(ServerFailed, match=said):
+        stage(night, server.address)
+    assert len(server.asked) == 1
+
+
+# ── servers that can do less, and models by name ──────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("unknown", "note"),
+    [
+        ({"response_format"}, "the model's server does not hold replies to a schema"),
+        ({"response_format", "logprobs"}, "there are no stage probabilities"),
+    ],
+)
+def test_a_server_that_can_do_less_is_asked_for_less(
+    start: Start, night: Montage, unknown: set[str], note: str
+) -> None:
+    server = start(lambda asked: error(422) if unknown & asked.payload.keys() else always_n2(asked))
+    hypnogram = stage(night, server.address)
+    assert hypnogram.stages == (Stage.N2,) * N_EPOCHS
+    assert any(note in said for said in hypnogram.notes)
+    assert len(server.asked) == N_EPOCHS + len(unknown)
+
+
+def test_a_server_that_takes_no_request_is_said(start: Start, night: Montage) -> None:
+    server = start(lambda _: error(400))
+    with pytest.raises(ServerFailed, match=r"refused the request \(400\)"):
+        stage(night, server.address)
+    assert len(server.asked) == 3
+
+
+def test_one_of_several_models_is_named_behind_the_address(start: Start, night: Montage) -> None:
+    server = start(always_n2)
+    server.models = ["base", "sleepvlm-lora"]
+    with pytest.raises(ServerFailed, match="serves 2 models; name one"):
+        stage(night, server.address)
+    with pytest.raises(ServerFailed, match="does not serve the model 'other'"):
+        stage(night, f"{server.address}#other")
+    hypnogram = stage(night, f"{server.address}#sleepvlm-lora")
+    assert hypnogram.stager.version == "sleepvlm-lora"
+    assert server.asked[-1].payload["model"] == "sleepvlm-lora"
+
+
+def test_servers_of_different_models_are_not_mixed(start: Start, night: Montage) -> None:
+    one, other = start(always_n2), start(always_n2)
+    other.models = ["another"]
+    with pytest.raises(ServerFailed, match="serve different models"):
+        stage(night, one.address, other.address)
+    assert not one.asked + other.asked
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (None, "needs --model ADDRESS"),
+        ("", "needs --model ADDRESS"),
+        ("gpu1:8000", "give addresses such as"),
+        ("ftp://gpu1/v1", "give addresses such as"),
+        ("http://", "give addresses such as"),
+        ("http://[::1", "give addresses such as"),
+        ("http://a/v1,", "give addresses such as"),
+        ("http://a/v1?key=hunter2", "give addresses such as"),
+        ("http://user:hunter2@a/v1", "leave the key out"),
+        ("http://a/v1#x,http://b/v1#y", "several models, x, y"),
+    ],
+)
+def test_a_model_that_is_no_address_is_wrong_usage(model: str | None, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as wrong:
+        make(model)
+    assert "hunter2" not in str(wrong.value)
+
+
+def test_an_address_may_leave_out_its_path(start: Start, night: Montage) -> None:
+    server = start(always_n2)
+    short = server.address.removesuffix("/v1")
+    assert stage(night, short, f"{server.address}/").stages == (Stage.N2,) * N_EPOCHS
+
+
+def test_a_prompt_that_cannot_be_read_is_refused(
+    night: Montage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_VLM_PROMPT", str(tmp_path / "none.md"))
+    with pytest.raises(SettingsRefused, match=r"none\.md: cannot be read"):
+        stage(night, "http://127.0.0.1:9/v1")
