@@ -27,8 +27,9 @@ WINDOW_S = 3.0
 RATE_HZ = 10
 """Enough for what is slow."""
 _STEP = WORKING_RATE_HZ // RATE_HZ
-STEEP = 0.8
-"""A swing of amplitude 1 and half a hertz rises by 0.44 within a jump's time."""
+STEEP = 0.6
+"""A swing of amplitude 1 and half a hertz rises by 0.44 within a jump's time; a deflection that
+takes 0.5 s by 0.9."""
 
 SHORTEST_S = 1.5
 """Most of a swing."""
@@ -71,7 +72,8 @@ def _rolling(
 ) -> tuple[Doubles, Doubles, Doubles]:
     """Probability, frequency (Hz) and amplitude (µV, zero to peak), ten times a second.
 
-    Weights: logistic regression on simulated eye channels, rounded.
+    Weights: logistic regression on the eye channels of two simulators, rounded. What is smaller
+    than typical is doubtful; what is larger is not the surer for it.
     """
     n = min(len(apart), len(steepest))
     apart, together, steepest = apart[:n], together[:n], steepest[:n]
@@ -80,10 +82,10 @@ def _rolling(
     amplitude_uv = np.sqrt(2) * swing_uv
     # A microvolt on both sides keeps silence from being a ratio.
     score = (
-        -10.0
-        + 1.5 * np.log(np.maximum(amplitude_uv, 1.0) / TYPICAL_UV)
-        + 2.0 * np.minimum(np.log((swing_uv + 1.0) / (sway_uv + 1.0)), 1.5)
-        + 4.5 * np.minimum(np.log((swing_uv + 1.0) / (faster_uv + 1.0)), 3.0)
+        -10.3
+        + 1.5 * np.log(np.clip(amplitude_uv, 1.0, TYPICAL_UV) / TYPICAL_UV)
+        + 2.5 * np.minimum(np.log((swing_uv + 1.0) / (sway_uv + 1.0)), 1.5)
+        + 4.9 * np.minimum(np.log((swing_uv + 1.0) / (faster_uv + 1.0)), 3.0)
         - 5.0 * np.log(np.maximum(steepest / (STEEP * (amplitude_uv + 5.0)), 1.0))
     )
     turning = _smooth(np.square(np.gradient(swing) * RATE_HZ)) / np.maximum(_smooth(swing**2), 1e-9)
