@@ -20,6 +20,8 @@ from auditor.vocabulary import (
     Verdict,
 )
 
+_SIGNS = {">=": "≥", "<=": "≤", "!=": "≠"}
+
 HOLDS = Verdict.SUPPORTED.value
 """Measured value, or threshold, of a condition that is another rule."""
 
@@ -65,13 +67,15 @@ class RuleCheck:
         return kleene.disjunction(verdict for each, verdict in self.stages if each is stage)
 
     def spoken(self, finding: ConditionFinding) -> str:
-        """One of its conditions as a physician reads it: "slow wave share 0.12, needed >= 0.2"."""
+        """One of its conditions as a physician reads it: "slow wave share 0.12, needed ≥ 0.2"."""
         leaf = next((each for each in self.rule.leaves if each.id == finding.id), None)
         if leaf is None:
             name = finding.id.removeprefix("not ").replace("_", " ")
             return f"{name} {'holds' if finding.measured == HOLDS else 'does not hold'}"
         unit = f" {leaf.unit}" if leaf.unit not in ("", "1") else ""
-        needed = "" if leaf.operator in ("==", "in") else f"{leaf.operator} "
+        needed = (
+            "" if leaf.operator in ("==", "in") else f"{_SIGNS.get(leaf.operator, leaf.operator)} "
+        )
         measured, threshold = map(_short, (finding.measured, finding.threshold))
         return f"{leaf.id.replace('_', ' ')} {measured}{unit}, needed {needed}{threshold}{unit}"
 

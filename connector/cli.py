@@ -93,7 +93,7 @@ def serve() -> None:
 
     with service(load_settings()) as running:
         print(f"somnoaudit serves {running.address}", file=sys.stderr, flush=True)
-        until_told_to_stop()
+        until_told_to_stop(running.worker)
 
 
 @app.command()
@@ -268,7 +268,7 @@ def rules(
 ) -> None:
     """List the rulebook, explain one rule with its thresholds and sources, or write the book."""
     from auditor.rulebook import load_rulebook
-    from connector.terminal import rule_explanation, rulebook_table
+    from connector.rulebook_text import rule_explanation, rulebook_table
 
     if html is not None:
         if rule_id is not None:
@@ -283,7 +283,7 @@ def rules(
     if rule is None:
         known = ", ".join(r.id for r in rulebook.rules)
         raise UsageError(f"there is no rule {rule_id!r}; the rulebook has: {known}")
-    _say(rule_explanation(rule))
+    _say(rule_explanation(rule, rulebook))
 
 
 @app.command()

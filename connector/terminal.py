@@ -8,16 +8,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from auditor.vocabulary import FlagCode
 from connector.documents import Json
 from connector.scored import FOREIGN_STAGER
 from connector.wording import claimed, within_budget
 from staging.stager import Progress
-
-if TYPE_CHECKING:
-    from auditor.rulebook import Rule, Rulebook
 
 _ROWS = ("W", "R", "N1", "N2", "N3")
 _WIDTH = 72
@@ -251,43 +247,6 @@ def agreement_summary(document: Json) -> str:
         f"{document['epochs']} epochs   accuracy {document['accuracy']:.3f}   "
         f"macro-F1 {document['macro_f1']:.3f}   Cohen's kappa {kappa}\n\n{table(rows)}"
     )
-
-
-def rulebook_table(rulebook: Rulebook) -> str:
-    """The rulebook, a rule a line."""
-    rows = [("rule", "leads to", "says")]
-    for rule in rulebook.rules:
-        stages = ", ".join(o.stage.value if o.stage else "as what follows" for o in rule.outcomes)
-        rows.append((rule.id, stages, rule.title))
-    identity = rulebook.identity
-    return (
-        f"{rulebook.title}, version {identity.version} ({rulebook.profile}), "
-        f"sha256 {identity.sha256[:16]}…\n\n{table(rows)}"
-    )
-
-
-def rule_explanation(rule: Rule) -> str:
-    """One rule with its conditions, thresholds and sources."""
-    checked = "" if rule.source.checked else " (not yet checked against a licensed copy)"
-    lines = [f"{rule.id}  {rule.title}", "", *_wrapped(rule.statement), "", "Conditions"]
-    for leaf in rule.leaves:
-        lines.append(f"  {leaf.id}: {' '.join(leaf.text.split())}")
-        lines += [
-            f"    {name} = {parameter.value:g} {parameter.unit}"
-            + (f": {parameter.why}" if parameter.why else "")
-            + (f" ({parameter.source})" if parameter.source else "")
-            for name, parameter in leaf.params.items()
-        ]
-    needs = ", ".join(role.value.replace("_", " ") for role in rule.needs)
-    lines += ["", f"Needs: {needs}" if needs else "Needs no particular channel"]
-    if rule.decides_alone:
-        lines.append("Decides alone: where it holds, no other stage may be scored")
-    for heading, texts in (("Choices", rule.choices), ("Known limits", rule.known_limits)):
-        if texts:
-            lines += ["", heading]
-            lines += [line for text in texts for line in _wrapped(text)]
-    source = f"{rule.source.standard}, version {rule.source.version}, {rule.source.section}"
-    return "\n".join([*lines, "", f"Source: {source}{checked}", f"Written in rules/{rule.file}"])
 
 
 def _wrapped(text: str) -> list[str]:
