@@ -34,6 +34,10 @@ class VlmSettings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
     )
 
+    data: Path = Field(
+        default_factory=lambda: Path.home() / ".somnoaudit",
+        description="Folder for replies to nights that are not done.",
+    )
     mains_hz: float = Field(
         default=50.0,
         ge=40,
