@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from auditor.claim_check import ClaimChecker
-from auditor.claims import read_claims
+from auditor.claims.reader import read_with
 from auditor.night import Night
 from auditor.rule_check import RuleCheck, cited_rules
 from auditor.rule_schema import ImpliedClaim
@@ -35,6 +35,7 @@ class Perception:
 
     def __init__(self, rulebook: Rulebook, night: Night, triage: Triage) -> None:
         self._claims = ClaimChecker(rulebook.claims, night)
+        self._lexicon = rulebook.lexicon
         self._triage = triage
 
     def findings(
@@ -42,7 +43,7 @@ class Perception:
     ) -> tuple[ClaimFinding, ...]:
         """What the words claim; where there are none, what the stage does."""
         if scored.rationale is not None and scored.rationale.text:
-            claims = read_claims(scored.rationale.text)
+            claims = read_with(self._lexicon, scored.rationale.text)
             return tuple(self._claims.check(claim, scored.index) for claim in claims)
         groups = _applied_rule(scored, checks).implies
         return tuple(self._best_of(group, scored.index) for group in groups)

@@ -297,6 +297,7 @@ class RulebookDocument(Document):
     title: str
     version: str
     profile: str = Field(description="the profile in use unless another is asked for")
+    language: str = Field(default="en", description="that rationales are written in")
     profiles: dict[str, ProfileDocument]
     rules: list[RuleId] = Field(description="in the order in which they are listed and tried")
 

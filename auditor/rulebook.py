@@ -17,6 +17,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TypeAlias
 
+from auditor.claims.lexicon import Lexicon, load_lexicon, read_lexicon
 from auditor.conditions import ConditionRefused, Leaf, Scope
 from auditor.evidence.thresholds import Thresholds, parse_thresholds
 from auditor.night import Quantity
@@ -170,6 +171,7 @@ class Rulebook:
         detection: when an event is surely there, by phenomenon.
         claims: how words meet measurements.
         triage: what is put before the physician first.
+        lexicon: the words by which rationales are read.
     """
 
     identity: RulebookIdentity
@@ -180,6 +182,7 @@ class Rulebook:
     detection: Mapping[Phenomenon, Thresholds]
     claims: ClaimsDocument
     triage: TriageDocument
+    lexicon: Lexicon
 
     def rule(self, rule_id: str) -> Rule | None:
         return next((rule for rule in self.rules if rule.id == rule_id), None)
@@ -232,7 +235,15 @@ def load_rulebook(folder: Traversable | None = None, profile: str | None = None)
         detection=parse_thresholds(YamlFile(folder / "detection.yaml").data),
         claims=_read_claims(YamlFile(folder / "claims.yaml"), quantities),
         triage=YamlFile(folder / "triage.yaml").as_model(TriageDocument),
+        lexicon=_lexicon(folder, book.language),
     )
+
+
+def _lexicon(folder: Traversable, language: str) -> Lexicon:
+    """The folder's own lexicon; of a folder without any, the one that ships."""
+    if (folder / LEXICON_FOLDER).is_dir() and folder != files("rules"):
+        return read_lexicon(folder / LEXICON_FOLDER / f"{language}.yaml")
+    return load_lexicon(language)
 
 
 def _path(rule_id: str, replaced: Mapping[str, str]) -> str:
@@ -271,7 +282,7 @@ def _read_claims(file: YamlFile, quantities: Mapping[str, Quantity]) -> ClaimsDo
 
 
 def _read_rule(file: YamlFile, rule_id: str, path: str, scope: Scope) -> Rule:
-    document = file.as_model(RuleDocument)
+    document = file.as_model(RuleDocument, "rules/rule.schema.json")
     if document.id != rule_id:
         raise file.refused(("id",), f"this is {document.id}", f"write {rule_id}, as rulebook.yaml")
     if document.stage is not None and document.holds_when is not None:

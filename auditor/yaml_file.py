@@ -42,8 +42,12 @@ class YamlFile:
             problem = f"line {line}: this is not YAML ({error.problem})"
             raise RulebookRefused(self.name, problem, "mend the line or the one before") from error
 
-    def as_model(self, model: type[Model]) -> Model:
+    def as_model(self, model: type[Model], explained_in: str = "the file's comments") -> Model:
         """The content as this model.
+
+        Args:
+            model: what the content must be.
+            explained_in: where its author can read how it is written.
 
         Raises:
             RulebookRefused: the content is not what the model asks for.
@@ -52,7 +56,9 @@ class YamlFile:
             return model.model_validate(self.data)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise self.refused(first["loc"], _problem(first), _remedy(first)) from error
+            raise self.refused(
+                first["loc"], _problem(first), _remedy(first, explained_in)
+            ) from error
 
     def refused(self, location: Location, problem: str, remedy: str) -> RulebookRefused:
         """The error that says what is wrong at this place."""
@@ -107,10 +113,10 @@ def _problem(error: Any) -> str:
     return re.sub(r"^(Value error, |Input )", "", error["msg"])
 
 
-def _remedy(error: Any) -> str:
+def _remedy(error: Any, explained_in: str) -> str:
     if error["type"] == "missing":
         return "add it"
     if error["type"] == "extra_forbidden":
         return "take it out, or mend its spelling"
     expected = error.get("ctx", {}).get("expected")
-    return f"expected is {expected}" if expected else "see rules/rule.schema.json"
+    return f"expected is {expected}" if expected else f"see {explained_in}"

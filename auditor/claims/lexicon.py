@@ -80,7 +80,8 @@ def read_lexicon(file: Traversable) -> Lexicon:
     Raises:
         RulebookRefused: it is not there, or not whole; names the file and the key.
     """
-    return _compiled(YamlFile(file).as_model(LexiconFile))
+    explained_in = "how an entry is written, at the head of the file"
+    return _compiled(YamlFile(file).as_model(LexiconFile, explained_in))
 
 
 def _compiled(file: LexiconFile) -> Lexicon:

@@ -11,11 +11,12 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from auditor.claims.reader import read_with
 from auditor.errors import RulebookRefused
 from auditor.rule_cases import read_cases, run_case
 from auditor.rule_schema import RuleDocument
 from auditor.rulebook import load_rulebook
-from auditor.vocabulary import Stage, Verdict
+from auditor.vocabulary import Phenomenon, Stage, Verdict
 
 FIFTEEN = [
     *("W.1", "W.2", "W.3"),
@@ -180,3 +181,28 @@ def test_an_unknown_profile_is_refused_with_those_that_exist(book: Path) -> None
 def test_a_missing_detection_threshold_is_refused(book: Path) -> None:
     rewrite(book / "detection.yaml", "sleep_spindle:", "spindle:")
     assert "detection.yaml" in refusal(book)
+
+
+# ── the words that come with a rulebook ───────────────────────────────────────────────────
+
+
+def test_rationales_are_read_by_the_words_of_the_rulebook_in_use(book: Path) -> None:
+    text = "A wibble is seen at 12 s."
+    assert not read_with(load_rulebook().lexicon, text)
+    rewrite(
+        book / "lexicon" / "en.yaml", "names: [k complex(es),", "names: [wibble, k complex(es),"
+    )
+    (claim,) = read_with(load_rulebook(book).lexicon, text)
+    assert claim.phenomenon is Phenomenon.K_COMPLEX
+
+
+def test_a_broken_lexicon_is_refused_with_its_own_remedy(book: Path) -> None:
+    rewrite(book / "lexicon" / "en.yaml", "group: background", "group: foreground")
+    told = refusal(book)
+    assert "en.yaml: line" in told
+    assert "rule.schema.json" not in told
+
+
+def test_a_language_without_a_lexicon_is_refused(book: Path) -> None:
+    rewrite(book / "rulebook.yaml", "language: en", "language: xx")
+    assert "xx.yaml: there is no such file" in refusal(book)
