@@ -129,6 +129,15 @@ class Spectrum:
             total += weight
         return weighted / total
 
+    def concentration(
+        self, low_hz: float, high_hz: float, width_hz: float, over_s: float = 0.0
+    ) -> Floats:
+        """The largest share of a band's power that lies within a width: 1 for a sine."""
+        lows_hz = np.arange(low_hz, high_hz - width_hz + 0.5)
+        largest = np.maximum.reduce([self.power(f, f + width_hz, over_s) for f in lows_hz])
+        share: Floats = largest / (self.power(low_hz, high_hz, over_s) + np.float32(1e-9))
+        return share
+
     def _below(self, frequency_hz: float) -> Floats:
         """Power below any frequency, a straight line between the known ones."""
         at = float(np.clip(frequency_hz - 0.5, 0.0, len(self.below) - 1))

@@ -44,6 +44,25 @@ def test_a_spindle_is_not_alpha() -> None:
     assert not [e for e in found if meets(e, 20.0, 21.2)]
 
 
+@pytest.mark.parametrize(("behind_uv", "at_the_centre_uv", "found"), [(40, 15, 1), (15, 40, 0)])
+def test_fast_alpha_is_larger_behind_than_at_the_centre(
+    behind_uv: float, at_the_centre_uv: float, found: int
+) -> None:
+    behind, centre = background(60), background(60, seed=2)
+    add(behind, 20.0, tone(6.0, 12.3, behind_uv))
+    add(centre, 20.0, tone(6.0, 12.3, at_the_centre_uv))
+    evidence = measure(montage({Role.OCCIPITAL: behind, Role.CENTRAL: centre}))
+    assert len(likely(evidence, ALPHA, Role.OCCIPITAL)) == found
+
+
+def test_a_burst_of_six_waves_is_hardly_alpha_and_a_run_of_three_is() -> None:
+    eeg = background(90)
+    add(eeg, 20.0, tone(0.6, 10.0, 30.0))
+    add(eeg, 60.0, tone(3.0, 10.0, 40.0))
+    (run,) = likely(measure(everywhere(eeg)), ALPHA, Role.OCCIPITAL, 0.7)
+    assert meets(run, 60.0, 63.0)
+
+
 def test_noise_alone_has_next_to_none() -> None:
     epochs = measure(everywhere(background(300, seed=9))).epochs
     assert max(float(e.measures["alpha_fraction"].value) for e in epochs) < 0.05
