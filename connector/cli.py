@@ -5,6 +5,7 @@ that ``--help`` answers at once.
 from __future__ import annotations
 
 import errno
+import getpass
 import io
 import json
 import os
@@ -23,6 +24,7 @@ from connector.plain_text import one_line, plain_prose
 
 if TYPE_CHECKING:
     from connector.pipeline import AuditedStudy
+    from connector.store import Store
     from staging.montage import ChannelNames
 
 app = typer.Typer(
@@ -37,6 +39,11 @@ app = typer.Typer(
         "refused, 4 the EHR or another server failed, 1 a defect of somnoaudit."
     ),
 )
+
+studies_app = typer.Typer(no_args_is_help=True, help="See, cancel and retry studies.")
+app.add_typer(studies_app, name="studies")
+trail_app = typer.Typer(no_args_is_help=True, help="Check and export the audit trail.")
+app.add_typer(trail_app, name="trail")
 
 _LONGEST_TEXT_BYTES = 1 << 24
 
@@ -342,6 +349,19 @@ def reaudit(
         _write(again.reaudit_json(studies, rulebook.identity), json_path)
     else:
         _say(again.reaudit_summary(studies, rulebook.identity, store.address))
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    """The store of the settings, opened by a person at a terminal."""
+    from connector.settings import load_store_settings
+    from connector.store import Store
+
+    store = Store.open(load_store_settings().store_url, actor=f"command of {getpass.getuser()}")
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def _channel_names(path: Path | None) -> ChannelNames | None:

@@ -77,8 +77,10 @@ def is_postgresql(place: Connection | Engine) -> bool:
 
 
 @contextmanager
-def only_worker_here(url: str) -> Iterator[None]:
+def only_worker_here(url: str) -> Iterator[bool]:
     """Holds an SQLite database for this process's worker; PostgreSQL is open to any number.
+
+    Gives whether no other process's worker can be on this database meanwhile.
 
     The lock is of a second file beside the database, and the operating system drops it when
     the process ends, however that happens.
@@ -88,9 +90,9 @@ def only_worker_here(url: str) -> Iterator[None]:
     """
     address = make_url(url)
     if address.get_backend_name() == "postgresql":
-        yield
+        yield False
         return
-    with closing(sqlite3.connect(f"{address.database}-worker", timeout=0)) as connection:
+    with closing(_lock_file(address.database)) as connection:
         connection.isolation_level = None
         try:
             connection.execute("BEGIN EXCLUSIVE")
@@ -100,7 +102,11 @@ def only_worker_here(url: str) -> Iterator[None]:
                 "another worker runs on this SQLite database",
                 "stop that one, or let several share a PostgreSQL",
             ) from None
-        yield
+        yield True
+
+
+def _lock_file(database: str | None) -> sqlite3.Connection:
+    return sqlite3.connect(f"{database}-worker", timeout=0, check_same_thread=False)
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

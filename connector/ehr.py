@@ -6,11 +6,16 @@ import httpx
 
 from connector.ehr_settings import EhrSettings
 from connector.fhir import FhirClient
+from connector.fhir.wire import Hooks
 from connector.smart_backend import BearerToken, SmartBackend
 
 
-def connect(settings: EhrSettings) -> FhirClient:
+def connect(settings: EhrSettings, hooks: Hooks | None = None) -> FhirClient:
     """A client of the EHR; nothing is asked of it yet.
+
+    Args:
+        settings: where the EHR is, and how it knows us.
+        hooks: see each request and each answer.
 
     Raises:
         UsageError: the EHR's address is none.
@@ -20,6 +25,7 @@ def connect(settings: EhrSettings) -> FhirClient:
         _auth(settings),
         settings.foreign_hosts,
         settings.largest_attachment_mb << 20,
+        hooks,
     )
 
 

@@ -13,18 +13,23 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from auditor.errors import SettingsRefused
+from auditor.errors import ServerFailed, SettingsRefused
 from connector.app import HOOK, create_app, serve
 from connector.ehr import connect
+from connector.exchange import EhrWatch
+from connector.fhir import FhirClient
 from connector.jwks import jwks_router
 from connector.second_opinion import with_second_opinion
 from connector.settings import Settings
 from connector.steps import EhrSteps
 from connector.store import Store, utc_now
+from connector.trail import AnchorFile
 from connector.trigger import ensure_subscription
 from connector.workflow import Watch, Worker
 from staging.montage import load_channel_names
 from staging.stager import make_stager
+
+_LOOK_EACH_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +62,76 @@ def service(settings: Settings, watch: Watch = lambda _moment: None) -> Iterator
         ServerFailed: the EHR does not take our Subscription, or the port is taken.
     """
     secret = _webhook_secret(settings)
+    with (
+        _workshop(settings, watch) as (ehr, store, worker),
+        serve(_app(settings, store, worker, secret), settings.host, settings.port) as address,
+    ):
+        ensure_subscription(ehr, (settings.public_url or address) + HOOK, secret)
+        worker.take_hint(None)  # what came while no service ran
+        yield Service(address, store, worker)
+
+
+@contextmanager
+def lone_worker(settings: Settings) -> Iterator[Worker]:
+    """Runs studies, and nothing else, while the context lasts.
+
+    Raises:
+        SettingsRefused, UsageError: as :func:`service` does.
+    """
+    with _workshop(settings, lambda _moment: None) as (_, _, worker):
+        yield worker
+
+
+@contextmanager
+def _workshop(settings: Settings, watch: Watch) -> Iterator[tuple[FhirClient, Store, Worker]]:
+    """What service and worker have in common: the EHR, the store, and who works on both."""
     stager = with_second_opinion(
         make_stager(settings.stager, settings.model), settings.stager, settings.second_opinion
     )
     names = load_channel_names(settings.channels) if settings.channels else None
     store = Store.open(settings.store_url)
+    ehr_watch = EhrWatch(store, settings.fhir_url)
     try:
-        with connect(settings) as ehr:
-            steps = EhrSteps(ehr, store, stager, settings.data / "studies", utc_now, names)
-            with (
-                Worker(store, settings.store_url, steps, watch) as worker,
-                serve(
-                    _app(settings, store, worker, secret), settings.host, settings.port
-                ) as address,
-            ):
-                ensure_subscription(ehr, (settings.public_url or address) + HOOK, secret)
-                worker.take_hint(None)  # what came while no service ran
-                yield Service(address, store, worker)
+        with connect(settings, ehr_watch.hooks) as ehr:
+            steps = EhrSteps(
+                ehr,
+                store,
+                stager,
+                settings.data / "studies",
+                utc_now,
+                names,
+                watch=ehr_watch,
+                anchors=AnchorFile(settings.anchors),
+                audit_events=settings.audit_events,
+            )
+            with Worker(
+                store,
+                settings.store_url,
+                steps,
+                watch,
+                lease_s=settings.lease_seconds,
+                sweep=lambda: steps.purge(settings.retention),
+            ) as worker:
+                yield ehr, store, worker
     finally:
         store.close()
 
 
-def until_told_to_stop() -> None:
-    """Returns when this process is interrupted or told to end; the contexts around it close."""
+def until_told_to_stop(worker: Worker | None = None) -> None:
+    """Returns when this process is interrupted or told to end; the contexts around it close.
+
+    Raises:
+        ServerFailed: the worker was given up by the others, and is to be started again.
+    """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    stop.wait()
+    while not stop.wait(_LOOK_EACH_S):
+        if worker is not None and worker.gone.is_set():
+            raise ServerFailed(
+                "the database did not hear of this worker for longer than its lease, and its "
+                "work went to others; start it again"
+            )
 
 
 def _app(settings: Settings, store: Store, worker: Worker, secret: str) -> FastAPI:

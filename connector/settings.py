@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 
 from auditor.errors import SettingsRefused
 from connector.ehr_settings import EhrSettings, HttpUrl
+from connector.work_settings import WorkSettings
 from staging.stager import stager_names
 from staging.vlm_settings import PREFIX, HeaderSecret, VlmSettings, problems_of
 
@@ -46,6 +47,11 @@ class StoreSettings(BaseSettings):
         default=None,
         description="SQLAlchemy address of the database, sqlite:///… or postgresql://…; "
         "an SQLite file in the data folder by default.",
+    )
+    trail_key: Path | None = Field(
+        default=None,
+        description="PEM file of the Ed25519 key that signs what is exported of the audit trail; "
+        "made at the first export and kept in the data folder by default.",
     )
 
     @field_validator("data")
@@ -76,6 +82,16 @@ class StoreSettings(BaseSettings):
         return url
 
     @property
+    def anchors(self) -> Path:
+        """The file in which the head of the audit trail is noted."""
+        return self.data / "trail-anchors.jsonl"
+
+    @property
+    def signing_key_path(self) -> Path:
+        """The file of the key that signs what is exported of the audit trail."""
+        return self.trail_key or self.data / "trail-key.pem"
+
+    @property
     def store_url(self) -> str:
         """The database's address, with its password where it has one."""
         if self.database_url is not None:
@@ -84,7 +100,7 @@ class StoreSettings(BaseSettings):
         return url.render_as_string(hide_password=False)
 
 
-class Settings(StoreSettings, EhrSettings, VlmSettings):
+class Settings(StoreSettings, EhrSettings, VlmSettings, WorkSettings):
     """All that the service needs."""
 
     stager: str = Field(default="yasa", description="Who stages; see somnoaudit score --help.")

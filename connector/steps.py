@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from connector import pipeline, study, trigger
+from connector.audit_events import AuditEventWriter
 from connector.documents import Json, audit_json
+from connector.exchange import EhrWatch, Exchange
 from connector.fhir import FhirClient
 from connector.kept import keep_evidence, keep_hypnogram
 from connector.report import REPORT, Entry, build_report
-from connector.store import Clock, Store
+from connector.store import Clock, Run, Store
+from connector.trail import Action, AnchorFile
 from connector.workflow import NamedStudy
-from connector.write_back import write_report
+from connector.write_back import write_failure, write_report
 from staging.montage import ChannelNames
 from staging.stager import Progress, Stager
 
@@ -26,12 +31,15 @@ class EhrSteps:
     """Steps that find studies in an EHR and report back to it.
 
     Args:
-        client: of the EHR.
+        client: of the EHR; with the hooks of ``watch``.
         store: where hypnograms and audits go.
         stager: who scores.
         folder: for recordings; each study has a folder in it until it is reported.
         clock: the time of reports.
         names: a hospital's own channel names.
+        watch: fences what goes to the EHR, and tells of it.
+        anchors: where the trail's head is noted with each report.
+        audit_events: whether the EHR is told of each read and write.
     """
 
     def __init__(
@@ -42,6 +50,10 @@ class EhrSteps:
         folder: Path,
         clock: Clock,
         names: ChannelNames | None = None,
+        *,
+        watch: EhrWatch,
+        anchors: AnchorFile,
+        audit_events: bool = True,
     ) -> None:
         self._client = client
         self._store = store
@@ -49,18 +61,31 @@ class EhrSteps:
         self._folder = folder
         self._clock = clock
         self._names = names
+        self._watch = watch
+        self._anchors = anchors
+        self._events = AuditEventWriter(client, store) if audit_events else None
 
     def find(self, hint: str | None) -> list[NamedStudy]:
         return trigger.find_studies(self._client, hint, self._clock())
 
-    def pull(self, study_id: str, source: str) -> Json:
-        return study.pull(self._client, source, self._folder / study_id).document()
+    def pull(self, run: Run) -> Json:
+        return self._pulled(run).document()
 
-    def score(self, study_id: str, study_document: Json, progress: Progress) -> None:
+    def _pulled(self, run: Run) -> study.Study:
+        with self._watch.step(run) as exchanges:
+            pulled = study.pull(self._client, run.source, self._folder / run.study_id)
+        content = {"recording": {"sha256": _file_sha256(pulled.recording)}}
+        self._store.tell(Action.PULLED, run.study_id, content, run.worker)
+        self._tell_ehr(run, exchanges, pulled.order.patient)
+        return pulled
+
+    def score(self, run: Run, study_document: Json, progress: Progress) -> None:
         # Audit and report are stored in one transaction: if one is there, all is done.
-        if self._store.audit(study_id) is not None:
+        if self._store.audit(run.study_id) is not None:
             return
         pulled = study.Study.of_document(study_document)
+        if not pulled.recording.exists():  # another machine's worker has it
+            pulled = self._pulled(run)
         audited = pipeline.score(pulled.recording, self._stager, progress, self._names)
         start = audited.evidence.start
         entries = build_report(
@@ -73,24 +98,64 @@ class EhrSteps:
         )
         document = audit_json(audited.audit, audited.evidence, audited.figures.document())
         self._store.add_audit(
-            study_id,
+            run.study_id,
             audited.hypnogram.stager,
             keep_hypnogram(audited.hypnogram),
             keep_evidence(audited.evidence),
             audited.audit.rulebook,
             _json(document),
             _REPORT.dump_json(entries).decode(),
+            run,
         )
 
-    def report(self, study_id: str) -> str:
-        audit = self._store.audit(study_id)
+    def report(self, run: Run) -> str:
+        audit = self._store.audit(run.study_id)
         if audit is None:
-            raise LookupError(f"study {study_id} is to be reported and was never audited")
+            raise LookupError(f"study {run.study_id} is to be reported and was never audited")
         entries = _REPORT.validate_json(audit.report)
-        report = write_report(self._client, entries)[REPORT]
+        with self._watch.step(run) as exchanges:
+            report = write_report(self._client, entries)[REPORT]
+        self._tell_ehr(run, exchanges, _patient_of(entries))
+        head = self._store.trail_head()
+        if head is not None:
+            self._anchors.note(head.seq, head.hash)
         # The EHR has the recording; a second copy of a patient's night is a risk without a use.
-        shutil.rmtree(self._folder / study_id, ignore_errors=True)
+        shutil.rmtree(self._folder / run.study_id, ignore_errors=True)
         return report
+
+    def refuse(self, run: Run, reason: str) -> None:
+        audit = self._store.audit(run.study_id)
+        entries = _REPORT.validate_json(audit.report) if audit else ()
+        with self._watch.step(run):
+            write_failure(self._client, run.study_id, run.source, reason, self._clock(), entries)
+
+    def purge(self, kept: timedelta) -> None:
+        """Deletes what is left here of recordings whose study has ended.
+
+        Args:
+            kept: how long those of studies that ended without a report stay.
+        """
+        ended = self._store.ended_before(self._clock() - kept)
+        for study_id in ended:
+            folder = self._folder / study_id
+            if folder.is_dir():
+                shutil.rmtree(folder, ignore_errors=True)
+                self._store.tell(Action.PURGED, study_id, {})
+
+    def _tell_ehr(self, run: Run, exchanges: list[Exchange], patient: str | None) -> None:
+        if self._events is not None:
+            self._events.write(run.study_id, exchanges, patient)
+
+
+def _patient_of(entries: tuple[Entry, ...]) -> str | None:
+    (report,) = (entry.resource for entry in entries if entry.role == REPORT)
+    patient: str | None = report["subject"]["reference"]
+    return patient
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _json(document: object) -> str:

@@ -31,7 +31,7 @@ from connector.tables import (
     TrailRow,
     WorkerRow,
 )
-from connector.trail import Action, Anchor, Checked, Details, Entry
+from connector.trail import Action, Anchor, Bound, Checked, Details, Entry
 
 __all__ = ["AuditRow", "State", "Store", "utc_now"]
 
@@ -114,6 +114,19 @@ class AuditedStudy:
     audit: AuditRow
     hypnogram: str
     evidence: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the audit trail.
+
+    Attributes:
+        entries: one after the other, without holes.
+        content_of: a document that one of them binds, as it is stored; None where it is not.
+    """
+
+    entries: tuple[Entry, ...]
+    content_of: Callable[[Bound], str | bytes | None]
 
 
 class Store:
@@ -435,13 +448,14 @@ class Store:
                 .values(tries=StudyRow.tries - 1)
             )
 
-    def end_silent_workers(self, lease_s: float) -> None:
-        """Gives up the lease of every worker that was not heard of for so long."""
+    def end_silent_workers(self, lease_s: float, but: str | None = None) -> None:
+        """Gives up the lease of every worker but one that was not heard of for so long."""
         with self._session.begin() as session:
             now_s = _database_now_s(session)
             session.execute(
                 update(WorkerRow)
                 .where(WorkerRow.ended_s.is_(None), WorkerRow.beat_s < now_s - lease_s)
+                .where(WorkerRow.id != (but or ""))
                 .values(ended_s=now_s)
             )
 
@@ -478,6 +492,18 @@ class Store:
                     row.version = None
                     self._set(session, row, State.QUEUED)
             return tuple(Waiting(row.id, row.run, row.priority) for row in rows)
+
+    def begin_anew(self, study_id: str, run: int) -> bool:
+        """Queues a study once more whose run was lost; False where that run is over."""
+        with self._session.begin() as session:
+            study = session.get(StudyRow, study_id, with_for_update=True)
+            if study is None or study.run != run or State(study.state).is_end:
+                return False
+            study.run += 1
+            study.tries += 1
+            study.version = None
+            self._set(session, study, State.QUEUED)
+            return True
 
     def handed_over(self, study: Waiting, version: str) -> None:
         """Notes that a run is in the queue of a version's workers."""
@@ -543,6 +569,22 @@ class Store:
         entries = select(TrailRow).where(TrailRow.study_id == study_id).order_by(TrailRow.seq)
         with self._session() as session:
             return tuple(Entry.of_row(row) for row in session.scalars(entries))
+
+    @contextmanager
+    def trail_section(self, study_id: str) -> Iterator[Section]:
+        """The part of the chain from a study's first entry to its last, with its documents."""
+        with self._reading() as session:
+            own = TrailRow.study_id == study_id
+            first, last = session.execute(
+                select(func.min(TrailRow.seq), func.max(TrailRow.seq)).where(own)
+            ).one()
+            rows = session.scalars(
+                select(TrailRow).where(TrailRow.seq.between(first, last)).order_by(TrailRow.seq)
+            )
+            yield Section(
+                tuple(Entry.of_row(row) for row in rows),
+                lambda bound: trail.content_of(session, bound),
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:

@@ -45,6 +45,8 @@ class Action(StrEnum):
     """The worker that had a study is gone; it is queued again."""
     PURGED = "study.purged"
     """The recording of a study that ended without a report was deleted."""
+    PULLED = "study.pulled"
+    """A recording has come here, by its hash."""
     EHR_READ = "ehr.read"
     EHR_WRITTEN = "ehr.written"
     AUDIT_EVENTS_REFUSED = "ehr.audit-events-refused"

@@ -6,6 +6,7 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 import stamina
+from databases import database_url, postgresql  # noqa: F401 fixtures for the tests here
 from scripted import ScriptedServer, make_server
 
 from connector.demo_ehr import DemoEhr

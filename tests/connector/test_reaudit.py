@@ -20,6 +20,7 @@ from connector import reaudit as module
 from connector.audit_changes import Change
 from connector.cli import main
 from connector.documents import audit_json
+from connector.exchange import EhrWatch
 from connector.fhir import FhirClient
 from connector.figures import sleep_figures
 from connector.kept import keep_evidence, keep_hypnogram
@@ -28,6 +29,7 @@ from connector.scored import ScoredStager, Scoring
 from connector.steps import EhrSteps
 from connector.store import State, Store
 from connector.study import Study, StudyOrder
+from connector.trail import AnchorFile
 from staging.phantom import PhantomSettings, simulate, write_edf
 
 NAMED = datetime(2026, 1, 2, 7, tzinfo=UTC)
@@ -375,9 +377,20 @@ def test_a_study_that_the_service_scored_is_audited_again(tmp_path: Path, edited
     order = StudyOrder("s1", "DocumentReference/1", "ServiceRequest/1", "Patient/1")
     store = Store.open(f"sqlite:///{tmp_path / 'somnoaudit.db'}")
     with FhirClient("http://127.0.0.1:9") as unasked:
-        steps = EhrSteps(unasked, store, ScoredStager(scoring), tmp_path, lambda: NAMED)
+        steps = EhrSteps(
+            unasked,
+            store,
+            ScoredStager(scoring),
+            tmp_path,
+            lambda: NAMED,
+            watch=EhrWatch(store, unasked.base_url),
+            anchors=AnchorFile(tmp_path / "anchors"),
+        )
         store.add_study("s1", order.document)
-        steps.score("s1", Study(order, tmp_path / "night.edf").document(), silent)
+        store.add_worker("w1", "here", "1")
+        steps.score(
+            store.begin("s1", 1, "w1"), Study(order, tmp_path / "night.edf").document(), silent
+        )
     store.reported("s1", "DiagnosticReport/7")
     (tmp_path / "night.edf").unlink()
     (study,) = reaudit(store, edited("N3/N3.1.yaml", asking_for(1.01)))

@@ -12,17 +12,20 @@ import httpx
 import numpy as np
 import pyedflib
 import pytest
+from databases import DATABASES, new_database
 from hospital import POLYSOMNOGRAPHY, Laboratory, PlacedStudy
 
 from auditor.errors import SettingsRefused
 from connector.demo_ehr import DemoEhr
 from connector.documents import Json
-from connector.fhir import Criteria, FhirClient, Resource, reference_to
+from connector.exchange import EhrWatch
+from connector.fhir import FhirClient, Resource, reference_to
 from connector.service import service
 from connector.settings import load_settings
 from connector.steps import EhrSteps
-from connector.store import State, Store, utc_now
+from connector.store import Run, State, Store, utc_now
 from connector.study import find_studies
+from connector.trail import AnchorFile
 from connector.workflow import NamedStudy, Worker
 from staging.stager import Progress, make_stager
 
@@ -82,6 +85,15 @@ def _written(fhir: FhirClient, placed: PlacedStudy, resource_type: str) -> list[
     return list(fhir.search(resource_type, {"subject": placed.patient}))
 
 
+def _events(fhir: FhirClient, placed: PlacedStudy, action: str) -> list[Resource]:
+    """The AuditEvents of what was done with a patient's data."""
+    return [
+        event
+        for event in fhir.search("AuditEvent", {"action": action})
+        if {"reference": placed.patient} in [entity["what"] for entity in event["entity"]]
+    ]
+
+
 def test_a_notified_study_ends_in_one_report(
     ehr: DemoEhr, fhir: FhirClient, scoring: Path, tmp_path: Path
 ) -> None:
@@ -105,6 +117,17 @@ def test_a_notified_study_ends_in_one_report(
         (later,) = find_studies(fhir, again.document)
         running.worker.wait(later.id, patience_s=60)
         assert len(_written(fhir, placed, "DiagnosticReport")) == 1
+        (read, written) = (
+            {event["subtype"][0]["code"] for event in _events(fhir, placed, action)}
+            for action in ("R", "C")
+        )
+        assert (read, written) == ({"read"}, {"create"})
+        said = [json.loads(entry.details) for entry in running.store.trail_of(study.id)]
+    references = {each for details in said for each in details.get("references", ())}
+    assert {placed.patient, placed.order, placed.document, study.report} <= references
+    assert [details["state"] for details in said if "state" in details] == [
+        "queued", "pulling", "scoring", "reporting", "reported",
+    ]  # fmt: skip
     assert not list((tmp_path / "studies").iterdir()), "no recording outlives its report here"
     secret = tmp_path / "webhook-secret"
     assert secret.stat().st_mode & 0o777 == 0o600
@@ -120,33 +143,22 @@ def test_a_data_folder_that_cannot_be_made_is_said(scoring: Path) -> None:
 # ── killed within steps ───────────────────────────────────────────────────────────────────
 
 
-class DyingClient(FhirClient):
-    """Kills its process after so many resources were created: the answer is never heard."""
-
-    def __init__(self, base_url: str, dies_after: int | None) -> None:
-        super().__init__(base_url)
-        self._left = dies_after
-
-    def create(self, resource: Resource, if_none_exist: Criteria | None = None) -> Resource:
-        created = super().create(resource, if_none_exist)
-        if self._left is not None:
-            self._left -= 1
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return created
-
-
 class DyingSteps(EhrSteps):
     """Kills its process at the end of a step, before anyone remembers that it is done."""
 
     dies_in = ""
 
-    def score(self, study_id: str, study: Json, progress: Progress) -> None:
-        super().score(study_id, study, progress)
+    def pull(self, run: Run) -> Json:
+        pulled = super().pull(run)
+        self._die("pull")
+        return pulled
+
+    def score(self, run: Run, study: Json, progress: Progress) -> None:
+        super().score(run, study, progress)
         self._die("score")
 
-    def report(self, study_id: str) -> str:
-        report = super().report(study_id)
+    def report(self, run: Run) -> str:
+        report = super().report(run)
         self._die("report")
         return report
 
@@ -155,26 +167,53 @@ class DyingSteps(EhrSteps):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-# By step, or in the midst of reporting by the number of resources created: after the second,
-# the Device and an Observation stand in the EHR, and no report.
-DEATHS = ["score", "2", "report"]
+def _die_of_answer(response: httpx.Response) -> None:
+    """Kills the process once the EHR has written something: the answer is never heard."""
+    if response.request.method == "POST":
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _work(folder: Path, base_url: str, scoring: Path, study: NamedStudy, death: str) -> None:
-    url = f"sqlite:///{folder / 'somnoaudit.db'}"
+# By step, or at the first answer to a write of the report.
+DEATHS = ["pull", "score", "answer", "report"]
+
+
+def _work(
+    folder: Path, url: str, base_url: str, scoring: Path, study: NamedStudy, death: str
+) -> None:
     store = Store.open(url)
-    client = DyingClient(base_url, int(death) if death.isdigit() else None)
-    stager = make_stager("scored", str(scoring))
-    steps = DyingSteps(client, store, stager, folder / "studies", utc_now)
+    watch = EhrWatch(store, base_url)
+    hooks = {name: list(told) for name, told in watch.hooks.items()}
+    if death == "answer":
+        hooks["response"].insert(0, _die_of_answer)
+    client = FhirClient(base_url, hooks=hooks)
+    steps = DyingSteps(
+        client,
+        store,
+        make_stager("scored", str(scoring)),
+        folder / "studies",
+        utc_now,
+        watch=watch,
+        anchors=AnchorFile(folder / "anchors"),
+        audit_events=False,
+    )
     steps.dies_in = death
-    with Worker(store, url, steps) as worker:
+    with Worker(store, url, steps, lease_s=2.0) as worker:
         worker.submit(study)
-        ended = worker.wait(study["study_id"], patience_s=60)
+        ended = worker.wait(study["study_id"], patience_s=100)
     (folder / "end").write_text(ended.state)
 
 
+@pytest.fixture(params=DATABASES)
+def urls(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """A database for each death."""
+    if request.param == "sqlite":
+        return {death: f"sqlite:///{tmp_path / death / 'somnoaudit.db'}" for death in DEATHS}
+    server = request.getfixturevalue("postgresql")
+    return {death: new_database(server) for death in DEATHS}
+
+
 def test_a_worker_killed_within_a_step_ends_with_one_of_each(
-    ehr: DemoEhr, fhir: FhirClient, scoring: Path, tmp_path: Path
+    ehr: DemoEhr, fhir: FhirClient, scoring: Path, tmp_path: Path, urls: dict[str, str]
 ) -> None:
     placed = {death: _place(fhir, scoring) for death in DEATHS}
     spawn = multiprocessing.get_context("forkserver")
@@ -187,7 +226,7 @@ def test_a_worker_killed_within_a_step_ends_with_one_of_each(
             folder.mkdir(exist_ok=True)
             (order,) = find_studies(fhir, placed[death].document)
             study = NamedStudy(study_id=order.id, source=order.document)
-            arguments = (folder, ehr.base_url, scoring, study, dies_in)
+            arguments = (folder, urls[death], ehr.base_url, scoring, study, dies_in)
             processes.append(spawn.Process(target=_work, args=arguments))
             processes[-1].start()
         for process in processes:
@@ -206,7 +245,9 @@ def test_a_worker_killed_within_a_step_ends_with_one_of_each(
         }, death
         (task,) = fhir.search("Task", {"patient": placed[death].patient})
         assert task["focus"]["reference"] == reference_to(report)
-        store = Store.open(f"sqlite:///{tmp_path / death / 'somnoaudit.db'}")
+        store = Store.open(urls[death])
         (study,) = store.studies()
         assert study.report == reference_to(report)
+        checked = store.verify_trail(AnchorFile(tmp_path / death / "anchors").anchors())
+        assert checked.breaks == ()
         store.close()

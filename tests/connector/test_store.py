@@ -1,18 +1,14 @@
 """The store on real databases: SQLite always, PostgreSQL where its programs are installed."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from auditor.errors import SettingsRefused
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
@@ -24,46 +20,9 @@ YASA = StagerIdentity("yasa", "0.8.1", None)
 RULEBOOK = RulebookIdentity("1", "ab" * 32)
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """A PostgreSQL of our own on a socket in a folder of its own, without any TCP port."""
-    # PostgreSQL refuses to run as root, and pytest's own folders are closed to other users.
-    user = "nobody" if os.geteuid() == 0 else None
-    with TemporaryDirectory(prefix="somnoaudit-pg-") as name:
-        folder = Path(name)
-        data = str(folder / "data")
-        if user:
-            shutil.chown(folder, user)
-
-        def run(*command: str) -> None:
-            subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
-
-        run("initdb", "-D", data, "-U", "somnoaudit", "-A", "trust", "-N")
-        options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-        run("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
-        yield f"postgresql://somnoaudit@/postgres?host={folder}"
-        run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-
-
-NEEDS_POSTGRESQL = pytest.mark.skipif(
-    shutil.which("initdb") is None, reason="PostgreSQL's initdb is not on the PATH"
-)
-DATABASES = ["sqlite", pytest.param("postgresql", marks=NEEDS_POSTGRESQL)]
-
-
-@pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'folder' / 'somnoaudit.db'}"
-    server: str = request.getfixturevalue("postgresql")
-    name = f"t{abs(hash(request.node.name))}"
-    admin = create_engine(
-        server.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
-    )
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    admin.dispose()
-    return server.replace("/postgres?", f"/{name}?")
+@pytest.fixture
+def url(database_url: str) -> str:
+    return database_url
 
 
 @pytest.fixture

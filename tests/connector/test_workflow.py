@@ -1,4 +1,4 @@
-"""The durable way of a study: on a real database, killed for real, with hand-made work."""
+"""The durable way of a study: on real databases, killed for real, with hand-made work."""
 
 import json
 import logging
@@ -11,50 +11,57 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from databases import DATABASES, NEEDS_POSTGRESQL, new_database
 
-from auditor.errors import RecordingRefused
+from auditor.errors import RecordingRefused, ServerFailed, SettingsRefused, UsageError
 from connector.documents import Json
-from connector.store import State, Store
-from connector.workflow import Moment, NamedStudy, Worker
+from connector.store import Run, State, Store, WorkerGone
+from connector.workflow import WORKFLOW_VERSION, Moment, NamedStudy, Worker
 from staging.stager import Progress
 
 STUDY = NamedStudy(study_id="s1", source="DocumentReference/1")
+LEASE_S = 2.0
 
 
 class FolderSteps:
     """Work whose EHR is a folder: each study has one report there, however often it is written.
 
     ``die_at`` is the step and place ("score:start") at which the process is killed, once;
-    ``failure`` is what scoring ends in.
+    ``failures`` are what scoring ends in, one after the other.
     """
 
-    def __init__(self, ehr: Path, die_at: str = "", failure: Exception | None = None) -> None:
+    def __init__(self, ehr: Path, die_at: str = "", *failures: Exception) -> None:
         self.ehr = ehr
         self.die_at = die_at
-        self.failure = failure
+        self.failures = list(failures)
 
     def find(self, hint: str | None) -> list[NamedStudy]:
         self._at("find:start")
         return [STUDY] if hint == STUDY["source"] else []
 
-    def pull(self, study_id: str, source: str) -> Json:
+    def pull(self, run: Run) -> Json:
         self._at("pull:start")
         self._at("pull:end")
-        return {"study": study_id, "source": source}
+        return {"study": run.study_id, "source": run.source}
 
-    def score(self, study_id: str, study: Json, progress: Progress) -> None:
+    def score(self, run: Run, study: Json, progress: Progress) -> None:
         self._at("score:start")
-        assert study == {"study": study_id, "source": STUDY["source"]}
-        if self.failure:
-            raise self.failure
+        assert study == {"study": run.study_id, "source": run.source}
+        if self.failures:
+            raise self.failures.pop(0)
         progress("stage", 0.5)
         self._at("score:end")
 
-    def report(self, study_id: str) -> str:
+    def report(self, run: Run) -> str:
         self._at("report:start")
-        (self.ehr / f"report-{study_id}").touch()
+        (self.ehr / f"report-{run.study_id}").touch()
         self._at("report:end")
-        return f"DiagnosticReport/{study_id}"
+        return f"DiagnosticReport/{run.study_id}"
+
+    def refuse(self, run: Run, reason: str) -> None:
+        self._at("refuse:start")
+        (self.ehr / f"refused-{run.study_id}").write_text(reason)
+        self._at("refuse:end")
 
     def _at(self, place: str) -> None:
         with (self.ehr / "log").open("a") as file:
@@ -68,8 +75,17 @@ class FolderSteps:
         return (self.ehr / "log").read_text().split()
 
 
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what does not differ by database, and takes its time on each."""
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(database_url: str) -> str:
+    return database_url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'somnoaudit.db'}"
 
 
@@ -100,6 +116,7 @@ def test_a_study_goes_through_its_steps_in_order(store: Store, url: str, tmp_pat
     ]
 
 
+@ON_SQLITE
 def test_a_study_named_again_is_not_audited_again(store: Store, url: str, tmp_path: Path) -> None:
     steps = FolderSteps(tmp_path)
     with Worker(store, url, steps) as worker:
@@ -111,6 +128,7 @@ def test_a_study_named_again_is_not_audited_again(store: Store, url: str, tmp_pa
     assert steps.log().count("score:start") == 1
 
 
+@ON_SQLITE
 def test_a_hint_leads_to_its_study(store: Store, url: str, tmp_path: Path) -> None:
     reported = []
     with Worker(store, url, FolderSteps(tmp_path), reported.append) as worker:
@@ -121,31 +139,34 @@ def test_a_hint_leads_to_its_study(store: Store, url: str, tmp_path: Path) -> No
     assert [study.id for study in store.studies()] == ["s1"]
 
 
+@ON_SQLITE
 def test_a_refused_recording_ends_its_study_with_a_sentence(
     store: Store, url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     refusal = RecordingRefused("night.edf", "holds no EEG channel", "export the EEG too")
-    steps = FolderSteps(tmp_path, failure=refusal)
+    steps = FolderSteps(tmp_path, "", refusal)
     with Worker(store, url, steps) as worker:
         worker.submit(STUDY)
         study = worker.wait("s1", patience_s=30)
     assert study.state is State.FAILED
     assert study.reason == "night.edf: holds no EEG channel; export the EEG too"
+    assert (tmp_path / "refused-s1").read_text() == study.reason, "the EHR is told"
     assert "report:start" not in steps.log()
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_defect_ends_its_study_alone_and_tells_nothing_of_the_patient(
-    store: Store,
-    url: str,
     tmp_path: Path,
+    sqlite_url: str,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    steps = FolderSteps(tmp_path, failure=KeyError("Jane Doe, born 1970-01-01"))
-    with caplog.at_level(logging.DEBUG), Worker(store, url, steps) as worker:
+    store = Store.open(sqlite_url)
+    steps = FolderSteps(tmp_path, "", KeyError("Jane Doe, born 1970-01-01"))
+    with caplog.at_level(logging.DEBUG), Worker(store, sqlite_url, steps) as worker:
         worker.submit(STUDY)
         study = worker.wait("s1", patience_s=30)
+    store.close()
     assert study.reason == "somnoaudit has a defect (KeyError); its log says where"
     assert "KeyError in score (" in caplog.text
     everything = "".join((*capfd.readouterr(), caplog.text))
@@ -153,27 +174,49 @@ def test_a_defect_ends_its_study_alone_and_tells_nothing_of_the_patient(
     assert b"Jane" not in (tmp_path / "somnoaudit.db").read_bytes()
 
 
+def test_a_server_that_is_away_for_a_while_is_asked_again(tmp_path: Path, sqlite_url: str) -> None:
+    away = ServerFailed("vlm.example: no connection; check that it runs")
+    store = Store.open(sqlite_url)
+    steps = FolderSteps(tmp_path, "", away, away)
+    with Worker(store, sqlite_url, steps, waits_s=(0.0, 0.0)) as worker:
+        worker.submit(STUDY)
+        study = worker.wait("s1", patience_s=30)
+        assert study.state is State.REPORTED
+        steps.failures = [away] * 3
+        worker.submit(NamedStudy(study_id="s2", source="DocumentReference/2"))
+        failed = worker.wait("s2", patience_s=30)
+    store.close()
+    assert steps.log().count("score:start") == 6
+    assert (failed.state, failed.reason) == (State.FAILED, str(away))
+
+
+class PatientSteps(FolderSteps):
+    """Scoring goes on until someone stops it."""
+
+    def score(self, _run: Run, _study: Json, progress: Progress) -> None:
+        self._at("score:start")
+        while True:
+            progress("stage", 0.1)
+            time.sleep(0.01)
+
+
 def test_a_study_under_way_when_the_service_stops_goes_on_later(
     store: Store, url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    class PatientSteps(FolderSteps):
-        def score(self, study_id: str, study: Json, progress: Progress) -> None:
-            assert study["study"] == study_id
-            while True:
-                progress("stage", 0.1)
-
     scoring = threading.Event()
 
     def watch(moment: Moment) -> None:
         if moment.work:
             scoring.set()
 
-    with Worker(store, url, PatientSteps(tmp_path), watch) as worker:
-        worker.submit(STUDY)
-        assert scoring.wait(30)
+    for _ in range(2):  # a stop is not a try that the study has used up
+        scoring.clear()
+        with Worker(store, url, PatientSteps(tmp_path), watch) as worker:
+            worker.submit(STUDY)
+            assert scoring.wait(30)
     stopped = store.study("s1")
     assert stopped is not None
-    assert stopped.state is State.SCORING
+    assert (stopped.state, stopped.tries) == (State.SCORING, 0)
     with Worker(store, url, FolderSteps(tmp_path)) as worker:
         study = worker.wait("s1", patience_s=30)
     assert study.state is State.REPORTED
@@ -181,52 +224,163 @@ def test_a_study_under_way_when_the_service_stops_goes_on_later(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_study_is_cancelled_and_tried_again(store: Store, url: str, tmp_path: Path) -> None:
+    scored: set[str] = set()
+
+    def watch(moment: Moment) -> None:
+        if moment.work:
+            scored.add(moment.study_id)
+
+    steps = PatientSteps(tmp_path)
+    with Worker(store, url, steps, watch) as worker:
+        for number in (1, 2):
+            worker.submit(NamedStudy(study_id=f"s{number}", source=f"DocumentReference/{number}"))
+        _until(lambda: scored == {"s1"})
+        store.cancel("s2")  # while it waits
+        store.cancel("s1")  # while it is scored
+        worker.submit(NamedStudy(study_id="s3", source="DocumentReference/3"))
+        _until(lambda: scored == {"s1", "s3"})  # the worker has let go of it
+        with pytest.raises(UsageError, match="is cancelled already"):
+            store.cancel("s1")
+    assert steps.log() == ["pull:start", "pull:end", "score:start"] * 2
+    with pytest.raises(UsageError, match="nothing to try again"):
+        store.retry("s3")
+    store.retry("s1")
+    with Worker(store, url, FolderSteps(tmp_path)) as worker:
+        again = worker.wait("s1", patience_s=30)
+    assert (again.state, again.run) == (State.REPORTED, 2)
+    left = store.study("s2")
+    assert left is not None
+    assert left.state is State.CANCELLED
+
+
+@ON_SQLITE
+def test_urgent_studies_come_first_and_others_in_their_order(
+    store: Store, url: str, tmp_path: Path
+) -> None:
+    for number, priority in enumerate((4, 4, 1, 3, 4, 1)):
+        store.add_study(f"s{number}", f"DocumentReference/{number}", priority)
+    begun: list[str] = []
+
+    def watch(moment: Moment) -> None:
+        if moment.state is State.PULLING:
+            begun.append(moment.study_id)
+
+    with Worker(store, url, FolderSteps(tmp_path), watch) as worker:
+        for number in range(6):
+            worker.wait(f"s{number}", patience_s=30)
+    # The queue may take the first before the rest is in it.
+    assert [each for each in begun if each != "s0"] == ["s2", "s5", "s3", "s1", "s4"]
+
+
+@ON_SQLITE
+def test_a_new_version_takes_up_what_an_old_one_left(
+    store: Store, url: str, tmp_path: Path
+) -> None:
+    for study_id in ("s1", "s2"):
+        store.add_study(study_id, STUDY["source"])
+    (first, second) = store.waiting("0")
+    store.handed_over(first, "0")
+    store.add_worker("old", "elsewhere", "0")
+    store.handed_over(second, "0")
+    old = store.begin("s1", 1, "old")
+    assert store.waiting(WORKFLOW_VERSION) == (), "the old version's worker lives"
+    store.end_worker("old")
+    with Worker(store, url, FolderSteps(tmp_path)) as worker:
+        ended = [worker.wait(study_id, patience_s=30) for study_id in ("s1", "s2")]
+    assert [(study.state, study.run) for study in ended] == [(State.REPORTED, 2)] * 2
+    with pytest.raises(WorkerGone):
+        store.advance("s1", State.SCORING, old)
+
+
+def test_a_study_that_ends_the_program_again_and_again_is_given_up(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    store = Store.open(sqlite_url)
+    store.add_study("s1", STUDY["source"])
+    store.add_worker("doomed", "here", WORKFLOW_VERSION)
+    for _ in range(4):  # four times, until its worker was no more; the fifth is for real
+        store.begin("s1", 1, "doomed")
+    store.close()
+    _run_workers({tmp_path: (sqlite_url, "score:end")}, [-signal.SIGKILL])
+    _run_workers({tmp_path: (sqlite_url, "")}, [0])
+    state, _, reason = json.loads((tmp_path / "end").read_text())
+    assert state == "failed"
+    assert reason.startswith("its processing ended the program 5 times; look into the log")
+    assert (tmp_path / "refused-s1").read_text() == reason
+
+
+def test_an_sqlite_database_has_one_worker(tmp_path: Path, sqlite_url: str) -> None:
+    store = Store.open(sqlite_url)
+    with (
+        Worker(store, sqlite_url, FolderSteps(tmp_path)),
+        pytest.raises(SettingsRefused, match="another worker runs on this SQLite database"),
+        Worker(store, sqlite_url, FolderSteps(tmp_path)),
+    ):
+        pass
+    store.close()
+
+
+# ── killed ────────────────────────────────────────────────────────────────────────────────
+
 PLACES = ["find:start"] + [
     f"{step}:{place}" for step in ("pull", "score", "report") for place in ("start", "end")
 ]
 
 
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+@pytest.fixture(scope="module", params=DATABASES)
+def killed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """For each place the folder of a worker that was killed there and started once more.
 
     All at the same time: most of a worker's start is waiting.
     """
     folders = {place: tmp_path_factory.mktemp(place.replace(":", "-")) for place in PLACES}
-    _run_workers(folders, -signal.SIGKILL)
-    _run_workers(folders, 0)
+    if request.param == "sqlite":
+        urls = {place: f"sqlite:///{folders[place] / 'somnoaudit.db'}" for place in PLACES}
+    else:
+        server = request.getfixturevalue("postgresql")
+        urls = {place: new_database(server) for place in PLACES}
+    work = {folders[place]: (urls[place], place) for place in PLACES}
+    _run_workers(work, [-signal.SIGKILL] * len(PLACES))
+    _run_workers(work, [0] * len(PLACES))
     return folders
 
 
-def _run_workers(folders: dict[str, Path], expected_exit: int) -> None:
+def _start_workers(work: dict[Path, tuple[str, str]]) -> list[multiprocessing.process.BaseProcess]:
     spawn = multiprocessing.get_context("forkserver")
     spawn.set_forkserver_preload(["connector.workflow"])
     processes = [
-        spawn.Process(target=_see_through, args=(folder, place))
-        for place, folder in folders.items()
+        spawn.Process(target=_see_through, args=(folder, url, place))
+        for folder, (url, place) in work.items()
     ]
     for process in processes:
         process.start()
+    return list(processes)
+
+
+def _run_workers(work: dict[Path, tuple[str, str]], expected_exits: list[int]) -> None:
+    processes = _start_workers(work)
     for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [expected_exit] * len(processes)
+        process.join(120)
+    assert [process.exitcode for process in processes] == expected_exits
 
 
-def _see_through(folder: Path, die_at: str) -> None:
+def _see_through(folder: Path, url: str, die_at: str) -> None:
     """What the processes run: take the hint if it was not taken, and see its study through."""
-    url = f"sqlite:///{folder / 'somnoaudit.db'}"
     store = Store.open(url)
-    with Worker(store, url, FolderSteps(folder, die_at)) as worker:
+    with Worker(store, url, FolderSteps(folder, die_at), lease_s=LEASE_S) as worker:
         if not (folder / "died").exists():
             worker.take_hint(STUDY["source"])
-        study = worker.wait("s1", patience_s=50)
-    (folder / "end").write_text(json.dumps([study.state, study.report]))
+        study = worker.wait("s1", patience_s=100)
+    (folder / "end").write_text(json.dumps([study.state, study.report, study.reason]))
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_killed_process_goes_on_and_reports_once(place: str, killed: dict[str, Path]) -> None:
     folder = killed[place]
-    assert json.loads((folder / "end").read_text()) == ["reported", "DiagnosticReport/s1"]
+    assert json.loads((folder / "end").read_text()) == ["reported", "DiagnosticReport/s1", ""]
     assert [path.name for path in folder.glob("report-*")] == ["report-s1"]
     starts = [entry for entry in FolderSteps(folder).log() if entry.endswith(":start")]
     expected = [f"{step}:start" for step in ("find", "pull", "score", "report")]
@@ -234,8 +388,104 @@ def test_a_killed_process_goes_on_and_reports_once(place: str, killed: dict[str,
     assert starts == expected[: again + 1] + expected[again:]
 
 
-def _until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+@NEEDS_POSTGRESQL
+def test_of_two_workers_the_other_ends_what_the_killed_one_began(
+    postgresql: str, tmp_path: Path
+) -> None:
+    url = new_database(postgresql)
+    # Both know the place of death; the first to come there dies, and the other goes on.
+    processes = _start_two(tmp_path, url, "score:end")
+    for process in processes:
+        process.join(120)
+    assert sorted(process.exitcode or 0 for process in processes) == [-signal.SIGKILL, 0]
+    assert json.loads((tmp_path / "end").read_text())[:2] == ["reported", "DiagnosticReport/s1"]
+    starts = [entry for entry in FolderSteps(tmp_path).log() if entry.endswith(":start")]
+    assert starts.count("pull:start") == 1
+    assert starts.count("report:start") == 1
+
+
+def _start_two(folder: Path, url: str, die_at: str) -> list[multiprocessing.process.BaseProcess]:
+    store = Store.open(url)
+    store.add_study(STUDY["study_id"], STUDY["source"])
+    store.close()
+    spawn = multiprocessing.get_context("forkserver")
+    spawn.set_forkserver_preload(["connector.workflow"])
+    processes = [
+        spawn.Process(target=_see_one_through, args=(folder, url, die_at)) for _ in range(2)
+    ]
+    for process in processes:
+        process.start()
+    return list(processes)
+
+
+def _see_one_through(folder: Path, url: str, die_at: str) -> None:
+    store = Store.open(url)
+    with Worker(store, url, FolderSteps(folder, die_at), lease_s=LEASE_S) as worker:
+        study = worker.wait("s1", patience_s=100)
+    (folder / "end").write_text(json.dumps([study.state, study.report, study.reason]))
+
+
+class PausingSteps(FolderSteps):
+    """The first process to come to its report is paused before it writes."""
+
+    def __init__(self, ehr: Path, store: Store) -> None:
+        super().__init__(ehr)
+        self._store = store
+
+    def report(self, run: Run) -> str:
+        paused = self.ehr / "paused"
+        if not paused.exists():
+            paused.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGSTOP)
+        self._store.check(run)
+        with (self.ehr / "reports").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return f"DiagnosticReport/{run.study_id}"
+
+
+def _work_until_gone_or_reported(folder: Path, url: str) -> None:
+    store = Store.open(url)
+    with Worker(store, url, PausingSteps(folder, store), lease_s=LEASE_S) as worker:
+        study = worker.wait("s1", patience_s=100)
+        gone = worker.gone.wait(100) if _is_paused_one(folder) else False
+    (folder / f"end-{os.getpid()}").write_text(json.dumps([study.state, gone]))
+
+
+def _is_paused_one(folder: Path) -> bool:
+    return (folder / "paused").read_text() == str(os.getpid())
+
+
+@NEEDS_POSTGRESQL
+def test_a_worker_that_was_only_away_writes_nothing_when_it_comes_back(
+    postgresql: str, tmp_path: Path
+) -> None:
+    url = new_database(postgresql)
+    store = Store.open(url)
+    store.add_study(STUDY["study_id"], STUDY["source"])
+    spawn = multiprocessing.get_context("forkserver")
+    arguments = (tmp_path, url)
+    processes = [
+        spawn.Process(target=_work_until_gone_or_reported, args=arguments) for _ in range(2)
+    ]
+    for process in processes:
+        process.start()
+    _until(lambda: store.study("s1").state is State.REPORTED, 100)  # type: ignore[union-attr]
+    paused = int((tmp_path / "paused").read_text())
+    os.kill(paused, signal.SIGCONT)
+    for process in processes:
+        process.join(100)
+    assert [process.exitcode for process in processes] == [0, 0]
+    (other,) = [process.pid for process in processes if process.pid != paused]
+    assert (tmp_path / "reports").read_text().split() == [str(other)]
+    assert json.loads((tmp_path / f"end-{paused}").read_text()) == ["reported", True]
+    states = [json.loads(entry.details).get("state") for entry in store.trail_of("s1")]
+    assert states.count("reported") == 1
+    assert store.verify_trail().breaks == ()
+    store.close()
+
+
+def _until(holds: Callable[[], object], patience_s: float = 30) -> None:
+    deadline = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
