@@ -32,7 +32,6 @@ _HEADERS = {
     "Accept-Encoding": "identity",
 }
 
-_PIECE_BYTES = 1 << 20
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _RANGE_NOT_SATISFIABLE = 416
@@ -109,11 +108,11 @@ class Attachments:
             if _is_json(response):
                 partial.append(self._decoded(response))
             else:
-                partial.append(response.iter_bytes(_PIECE_BYTES))
+                partial.append(response.iter_bytes())
 
     def _decoded(self, response: httpx.Response) -> Iterator[bytes]:
         try:
-            yield from decode_binary(response.iter_bytes(_PIECE_BYTES))
+            yield from decode_binary(response.iter_bytes())
         except NotABinary as error:
             problem = f"answered with JSON that is no attachment: {error}"
             raise WrongAttachment(self._wire.server, _REQUEST, problem) from error
