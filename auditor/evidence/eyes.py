@@ -295,9 +295,9 @@ class _Course:
             return False
         if jump.sign != self.sign:
             return self._ended_by(jump)
-        climbs = jump.stepped - self.stepped <= _STAIRS_S * WORKING_RATE_HZ
-        if not climbs and jump.first > self.last and jump.height > _SETTLES * self.height:
-            return False
+        soon = jump.stepped - self.stepped <= _STAIRS_S * WORKING_RATE_HZ
+        if not soon and jump.first > self.last:
+            return jump.height <= _SETTLES * self.height
         if self.jump_uv < _FORESHOCK * jump.jump_uv:
             self.first, self.foot = jump.first, jump.foot
         if jump.jump_uv > self.jump_uv:
@@ -356,7 +356,7 @@ def _extent(window: Floats, at: Indices, course: _Courses) -> tuple[Indices, Ind
     """Start, end and width of each deflection, in samples.
 
     It ends with the jump back; without one, where it has fallen to half its height, or with the
-    window; in any case where the next one begins.
+    window; in any case where the next one begins, or where it would be too long.
     """
     columns = np.arange(window.shape[1])
     half_way = course.foot + course.height / 2
@@ -365,6 +365,7 @@ def _extent(window: Floats, at: Indices, course: _Courses) -> tuple[Indices, Ind
     half = at + first_true(fallen) - _LEAD
     undone = course.back > 0
     end = np.where(undone, course.back + round(_STEP_S * WORKING_RATE_HZ), half)
+    end = np.minimum(end, course.first + round(LONGEST_S * WORKING_RATE_HZ))
     width = np.maximum(np.where(undone, course.back, half) - at, 1)
     return course.first, np.maximum(np.minimum(end, course.until), course.first + 1), width
 

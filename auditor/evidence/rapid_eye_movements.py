@@ -42,6 +42,9 @@ RESTLESS = 0.5
 """More movement of the body than this is not the swing of the eyes themselves."""
 FRONTAL_GAIN = 0.4
 """More of a vertical movement than this does not reach the frontal EEG; EEG does."""
+EEG_GAIN = 0.6
+"""Nor more of any movement than this, noise and all. Unlike references, M2 for one eye and M1 for
+the other, can turn what leaks from the EEG out of phase."""
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
@@ -60,7 +63,8 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
 
 def _out_of_phase(both: Eyes) -> Candidates:
     found = eyes.deflections(both)
-    score = 2.4 + _shape(found) - _in_muscle(both, found)
+    leaked = np.maximum(np.abs(found.frontal_gain) - EEG_GAIN, 0.0)
+    score = 2.4 + _shape(found) - 8.0 * leaked - _in_muscle(both, found)
     return eyes.candidates(found, _probability(score, eye_blinks.score(found)))
 
 

@@ -48,7 +48,7 @@ ELECTRODES = ("E1", "E2", "M1", "M2", "Fpz", "F4")
 HORIZONTAL = {"E1": 1.0, "E2": -1.0}
 VERTICAL_ONE_ABOVE = {"E1": -1.0, "E2": 1.0, "Fpz": 1.6, "F4": 0.3}
 VERTICAL_BOTH_BELOW = {"E1": -1.0, "E2": -1.0, "Fpz": 1.6, "F4": 0.3}
-FRONTAL_EEG = {"E1": 0.5, "E2": 0.55, "Fpz": 1.0, "F4": 1.0}
+FRONTAL_EEG = {"E1": 0.4, "E2": 0.6, "Fpz": 1.0, "F4": 1.0, "M1": 0.05, "M2": 0.2}
 OCCIPITAL_EEG = {"E1": 0.1, "E2": 0.1, "F4": 0.25, "M1": 0.3, "M2": 0.3}
 HEART = {"M1": 1.0, "M2": -0.7}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from simulated_eeg import background, k_complex, montage, tone
+from simulated_eeg import add, background, k_complex, montage, tone
 from simulated_eyes import Eyes, found, rolling, saccade, starts
 
 from auditor.evidence import measure
@@ -87,6 +87,30 @@ def test_eeg_in_both_eye_channels_is_no_movement_of_the_eyes() -> None:
         eyes.leak(at_s, k_complex(200))
     eyes.leak(70, tone(40, 1.0, 180))
     assert not found(eyes.measured(), RAPID)
+
+
+def test_eeg_that_unlike_references_turn_out_of_phase_is_no_movement() -> None:
+    eyes = Eyes.at_rest(120)
+    for at_s in range(5, 115, 5):
+        for channel, share in ((eyes.frontal, 1.0), (eyes.left, -0.35), (eyes.right, 0.5)):
+            add(channel, at_s, share * k_complex(220))
+    assert not found(eyes.measured(), RAPID)
+
+
+def test_heart_beats_out_of_phase_are_no_movements() -> None:
+    eyes = Eyes.at_rest(120)
+    for at_s in np.arange(1, 118, 0.93):
+        eyes.turn(at_s, 50 * np.hanning(round(0.05 * 200)))
+    assert not found(eyes.measured(), RAPID)
+
+
+def test_bursts_of_muscle_are_no_movements() -> None:
+    eyes = Eyes.at_rest(120)
+    rng = np.random.default_rng(3)
+    for at_s in range(5, 115, 10):
+        for channel in (eyes.left, eyes.right):
+            add(channel, at_s, 60 * rng.normal(size=500) * np.hanning(500))
+    assert len(found(eyes.measured(), RAPID)) <= 1
 
 
 def test_a_row_of_blinks_is_not_rapid_eye_movements() -> None:

@@ -52,5 +52,20 @@ def test_sweat_and_slow_waves_in_both_channels_are_not_movements() -> None:
     assert not found(eyes.measured(), SLOW)
 
 
+def test_one_swing_with_a_rapid_beginning_does_not_roll() -> None:
+    eyes = Eyes.at_rest(60)
+    eyes.turn(20, saccade(150, 0.3, 0.5))
+    assert not found(eyes.measured(), SLOW)
+
+
+def test_upside_down_channels_show_the_same_run() -> None:
+    upright, inverted = Eyes.at_rest(60), Eyes.at_rest(60)
+    for eyes in (upright, inverted):
+        eyes.turn(20, rolling(12, 0.3, 70))
+    for channel in (inverted.frontal, inverted.left, inverted.right):
+        channel *= -1
+    assert found(inverted.measured(), SLOW) == found(upright.measured(), SLOW)
+
+
 def test_noise_alone_has_no_likely_run() -> None:
     assert not found(Eyes.at_rest(300, seed=7).measured(), SLOW)
