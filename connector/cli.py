@@ -45,8 +45,6 @@ app.add_typer(studies_app, name="studies")
 trail_app = typer.Typer(no_args_is_help=True, help="Check and export the audit trail.")
 app.add_typer(trail_app, name="trail")
 
-_LONGEST_TEXT_BYTES = 1 << 24
-
 RecordingPath = Annotated[Path, typer.Argument(metavar="RECORDING", help="An EDF or BDF file.")]
 JsonPath = Annotated[
     str | None,
@@ -371,14 +369,18 @@ def _channel_names(path: Path | None) -> ChannelNames | None:
 
 
 def _text(file: Path | None) -> str:
+    from auditor.claims import LONGEST_RATIONALE
+
     name = str(file) if file else "standard input"
+    most_bytes = 4 * LONGEST_RATIONALE  # UTF-8 takes four at most for a character
     try:
         with file.open("rb") if file else os.fdopen(0, "rb", closefd=False) as source:
-            content = source.read(_LONGEST_TEXT_BYTES + 1)
-        if len(content) > _LONGEST_TEXT_BYTES:
-            problem = f"is longer than {_LONGEST_TEXT_BYTES >> 20} MiB"
+            content = source.read(most_bytes + 1)
+        text = content.decode("utf-8-sig") if len(content) <= most_bytes else ""
+        if len(content) > most_bytes or len(text) > LONGEST_RATIONALE:
+            problem = f"is longer than {LONGEST_RATIONALE:,} characters"
             raise InputRefused(name, problem, "give one rationale")
-        return plain_prose(content.decode("utf-8-sig"))
+        return plain_prose(text)
     except UnicodeDecodeError:
         raise InputRefused(name, "is not UTF-8 text", "give a text file") from None
     except OSError as error:

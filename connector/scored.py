@@ -21,8 +21,17 @@ from pydantic import (
     ValidationError,
 )
 
+from auditor.claims import LONGEST_RATIONALE
 from auditor.errors import RecordingRefused, ScoringRefused, UsageError
-from auditor.vocabulary import Hypnogram, Montage, Rationale, ScoredEpoch, Stage, StagerIdentity
+from auditor.vocabulary import (
+    Hypnogram,
+    Montage,
+    Rationale,
+    ScoredEpoch,
+    Stage,
+    StagerIdentity,
+    Verdict,
+)
 from connector.plain_text import plain_label, plain_prose
 from staging.stager import Progress
 
@@ -46,6 +55,7 @@ def _as_list(value: object) -> object:
 
 _Label = Annotated[str, AfterValidator(plain_label)]
 _Prose = Annotated[str, AfterValidator(plain_prose)]
+_Rationale = Annotated[str, Field(max_length=LONGEST_RATIONALE), AfterValidator(plain_prose)]
 
 
 class _Row(BaseModel):
@@ -55,7 +65,7 @@ class _Row(BaseModel):
 
     epoch: Annotated[int, Field(ge=0, strict=True)]
     sleep_stage: Stage
-    reasoning_text: _Prose | None = None
+    reasoning_text: _Rationale | None = None
     applicable_rules: Annotated[tuple[_Label, ...], BeforeValidator(_as_list)] = ()
     probabilities: dict[Stage, Annotated[float, Field(ge=0, le=1)]] | None = None
     unreadable_reply: _Prose | None = None

@@ -25,6 +25,6 @@ What counts as what, beyond the contract's conventions:
   share of the epoch.
 """
 
-from auditor.claims.reader import read_claims
+from auditor.claims.reader import LONGEST_RATIONALE, read_claims
 
-__all__ = ["read_claims"]
+__all__ = ["LONGEST_RATIONALE", "read_claims"]

@@ -22,6 +22,10 @@ _UNKNOWN_SHARE = 0.6
 _TELLING_WORDS = 4
 
 
+LONGEST_RATIONALE = 100_000
+"""Characters; no stager says so much of 30 s, and reading it takes seconds."""
+
+
 def read_claims(text: str, language: str = "en") -> tuple[Claim, ...]:
     """The claims that a rationale makes, in order of mention.
 

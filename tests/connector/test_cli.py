@@ -191,6 +191,14 @@ def test_claims_does_not_read_what_never_ends(run: Run) -> None:
     assert "/dev/zero: is longer than" in err
 
 
+def test_claims_of_what_is_no_rationale_any_more_is_refused(tmp_path: Path, run: Run) -> None:
+    book = tmp_path / "book.txt"
+    book.write_text("No spindle. " * 10_000)
+    code, out, err = run("claims", book)
+    assert (code, out) == (3, "")
+    assert "book.txt: is longer than 100,000 characters; give one rationale" in err
+
+
 def test_evaluate_prints_a_table_or_json(tmp_path: Path, run: Run) -> None:
     scoring = tmp_path / "scoring.json"
     scoring.write_text('{"epoch_seconds": 30, "stages": ["W", "N2", "N2"]}')

@@ -116,6 +116,12 @@ def test_a_wrong_key_is_not_quoted_for_it_may_be_a_name(tmp_path: Path) -> None:
     assert "Erika" not in str(refusal.value)
 
 
+def test_a_rationale_that_is_none_any_more_is_refused(tmp_path: Path) -> None:
+    row = {"epoch": 0, "sleep_stage": "W", "reasoning_text": "No spindle. " * 10_000}
+    with pytest.raises(ScoringRefused, match="reasoning_text: .*at most 100000 characters"):
+        read_scoring(write(tmp_path, json.dumps(row)))
+
+
 def test_refuses_what_never_ends() -> None:
     with pytest.raises(ScoringRefused, match="is longer than"):
         read_scoring(Path("/dev/zero"))
