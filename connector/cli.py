@@ -297,9 +297,9 @@ def evaluate(
     reference: Annotated[Path, typer.Argument(help="The scoring it is held against, or a folder.")],
     json_path: JsonPath = None,
 ) -> None:
-    """Agreement of two scorings: accuracy, macro-F1, Cohen's kappa, per stage."""
+    """Agreement of two scorings, or of many: stages, cited rules, and claims that hold."""
     from connector.agreement import evaluate as compare
-    from connector.terminal import agreement_summary
+    from connector.agreement_table import agreement_summary
 
     _check_outputs(json_path)
     document = compare(predicted, reference)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -84,9 +84,20 @@ class _StagerRow(BaseModel):
     weights_sha256: _Label | None = None
 
 
+class _AuditedRule(BaseModel):
+    id: _Label
+    cited: bool
+
+
+class _AuditedClaim(BaseModel):
+    verdict: Verdict
+
+
 class _AuditRow(BaseModel):
     epoch: Annotated[int, Field(ge=0)]
     stage: Stage
+    rules: tuple[_AuditedRule, ...] = ()
+    claims: tuple[_AuditedClaim, ...] = ()
 
 
 class _AuditDocument(BaseModel):
@@ -103,14 +114,29 @@ class Scoring:
     Attributes:
         stager: who made it, where the file says.
         epochs: by index, each once.
+        audited_rules: by index, the rules of the rulebook that each epoch cites; of an Audit
+            JSON, which does not keep what else was said.
+        claim_verdicts: what the audit made of each claim; of an Audit JSON.
     """
 
     stager: StagerIdentity
     epochs: tuple[ScoredEpoch, ...]
+    audited_rules: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    claim_verdicts: tuple[Verdict, ...] = ()
 
     @property
     def stages(self) -> Mapping[int, Stage]:
         return {scored.index: scored.stage for scored in self.epochs}
+
+    @property
+    def cited_rules(self) -> Mapping[int, frozenset[str]]:
+        """By index, the rules that each epoch cites; without those that cite none."""
+        cited = {
+            scored.index: frozenset(scored.rationale.applicable_rules)
+            for scored in self.epochs
+            if scored.rationale is not None
+        }
+        return {index: rules for index, rules in {**cited, **self.audited_rules}.items() if rules}
 
 
 FOREIGN_STAGER = StagerIdentity("scored", "unknown")
@@ -165,8 +191,15 @@ def _parse_scoring(path: Path, text: str) -> Scoring:
             (f"entry {i}", {"epoch": row.epoch, "sleep_stage": row.stage})
             for i, row in enumerate(audit.epochs)
         ]
-        stager = StagerIdentity(**audit.stager.model_dump())
-        return Scoring(stager, _of_rows(path, rows).epochs)
+        return Scoring(
+            StagerIdentity(**audit.stager.model_dump()),
+            _of_rows(path, rows).epochs,
+            {
+                row.epoch: frozenset(rule.id for rule in row.rules if rule.cited)
+                for row in audit.epochs
+            },
+            tuple(claim.verdict for row in audit.epochs for claim in row.claims),
+        )
     if isinstance(document, dict):
         return _of_rows(path, [("line 1", document)])
     raise ScoringRefused(path, f"holds a JSON {type(document).__name__}", _REMEDY)

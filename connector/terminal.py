@@ -235,20 +235,6 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def agreement_summary(document: Json) -> str:
-    """An agreement document for a person."""
-    kappa = "undefined" if document["kappa"] is None else f"{document['kappa']:.3f}"
-    rows = [("stage", "F1", "precision", "recall", "epochs")]
-    rows += [
-        (stage, f"{s['f1']:.3f}", f"{s['precision']:.3f}", f"{s['recall']:.3f}", str(s["support"]))
-        for stage, s in document["per_stage"].items()
-    ]
-    return (
-        f"{document['epochs']} epochs   accuracy {document['accuracy']:.3f}   "
-        f"macro-F1 {document['macro_f1']:.3f}   Cohen's kappa {kappa}\n\n{table(rows)}"
-    )
-
-
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, 88, initial_indent="  ", subsequent_indent="  ")
 

@@ -164,7 +164,7 @@ class Renderer:
 def png(image: Image) -> bytes:
     """An image as a PNG file, without loss."""
     buffer = io.BytesIO()
-    PngImage.fromarray(image).save(buffer, "PNG")
+    PngImage.fromarray(image).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 
