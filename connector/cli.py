@@ -102,6 +102,114 @@ def serve() -> None:
 
 
 @app.command()
+def worker() -> None:
+    """Work on studies that a service has queued, and serve nothing.
+
+    Any number of workers share one PostgreSQL, by SOMNOAUDIT_DATABASE_URL; an SQLite database
+    has one, which is in the service.
+    """
+    from connector.service import lone_worker, until_told_to_stop
+    from connector.settings import load_settings
+
+    with lone_worker(load_settings()) as running:
+        print("somnoaudit works on studies", file=sys.stderr, flush=True)
+        until_told_to_stop(running)
+
+
+@studies_app.command("list")
+def list_studies(
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help="Only those in this state.")
+    ] = None,
+    json_path: JsonPath = None,
+) -> None:
+    """List the studies named last, with their state, and why those that failed did."""
+    from connector.studies_table import studies_document, studies_table
+
+    _check_outputs(json_path)
+    with _store() as store:
+        document = studies_document(store, state)
+    if json_path is not None:
+        _write(document, json_path)
+    else:
+        _say(studies_table(document))
+
+
+@studies_app.command()
+def cancel(study_id: Annotated[str, typer.Argument(metavar="ID", help="A study.")]) -> None:
+    """End a study that has not ended; a worker that has it lets go of it."""
+    with _store() as store:
+        store.cancel(study_id)
+    _say(f"study {study_id} is cancelled")
+
+
+@studies_app.command()
+def retry(study_id: Annotated[str, typer.Argument(metavar="ID", help="A study.")]) -> None:
+    """Queue a study that failed or was cancelled once more."""
+    with _store() as store:
+        store.retry(study_id)
+    _say(f"study {study_id} is queued")
+
+
+@trail_app.command("verify")
+def verify_trail(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="What was exported of one study; the whole trail if none."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The public key, in PEM, that must have signed FILE."),
+    ] = None,
+) -> None:
+    """Check the audit trail, or what was exported of it, and say where it breaks."""
+    from connector.settings import load_store_settings
+    from connector.trail import AnchorFile
+    from connector.trail_words import bundle_words, trail_words
+
+    if file is not None:
+        from connector.trail_bundle import verify_bundle
+        from connector.trail_key import public_key
+
+        bundle = verify_bundle(file, public_key(key) if key else None)
+        _say(bundle_words(bundle))
+        breaks = bundle.breaks
+    else:
+        if key is not None:
+            raise UsageError("--key is of a FILE: name that too")
+        anchors = tuple(AnchorFile(load_store_settings().anchors).anchors())
+        with _store() as store:
+            checked = store.verify_trail(anchors)
+        _say(trail_words(checked, len(anchors)))
+        breaks = checked.breaks
+    if breaks:
+        name = str(file) if file else "audit trail"
+        raise InputRefused(name, breaks[0].problem, "find out who changed it, and restore it")
+
+
+@trail_app.command("export")
+def export_trail(
+    study_id: Annotated[str, typer.Argument(metavar="ID", help="A study.")],
+    file: Annotated[Path, typer.Argument(help="The file that is written.")],
+) -> None:
+    """Write all of one study's decisions into a signed file that is checked without us."""
+    from connector.settings import load_store_settings
+    from connector.store import utc_now
+    from connector.trail import Action
+    from connector.trail_bundle import export_bundle
+    from connector.trail_key import fingerprint, signing_key
+
+    settings = load_store_settings()
+    _check_outputs(str(file))
+    key = signing_key(settings.signing_key_path, make=settings.trail_key is None)
+    with _store() as store:
+        bundle = export_bundle(store, study_id, key, utc_now())
+        _write(bundle, str(file))
+        store.tell(Action.EXPORTED, study_id, {"key": fingerprint(key.public_key())})
+    _say(f"{file}: signed by key {fingerprint(key.public_key())}")
+
+
+@app.command()
 def score(
     recording: RecordingPath,
     stager: Annotated[

@@ -33,6 +33,10 @@ def store(url: str) -> Iterator[Store]:
 
 
 def test_migrations_make_what_the_tables_say(store: Store) -> None:
+    # Their tables are the store's too.
+    import connector.desk.review_store
+    import connector.desk.sessions  # noqa: F401
+
     with store._engine.connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"version_table": "somnoaudit_schema"}
