@@ -167,10 +167,8 @@ def test_a_reply_cut_short_anywhere_is_read_as_far_as_it_says_a_stage(cut: int) 
     assert isinstance(reply, UnreadableReply) or reply == N2
 
 
-def test_what_the_published_model_wrote_is_read_as_it_is() -> None:
-    examples = Path(__file__).parents[3] / "shared/data/rationales/sleepvlm_examples.json"
-    if not examples.exists():
-        pytest.skip(f"the published examples are not at {examples}")
+def test_what_the_published_model_wrote_is_read_as_it_is(shared_data: Path) -> None:
+    examples = shared_data / "rationales" / "sleepvlm_examples.json"
     for item in json.loads(examples.read_text("utf-8"))["items"]:
         row = {key: item[key] for key in REPLY_SCHEMA["properties"]}
         reply = read_reply("```json\n" + json.dumps(row, ensure_ascii=False, indent=2) + "\n```")
