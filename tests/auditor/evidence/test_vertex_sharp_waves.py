@@ -13,6 +13,7 @@ from simulated_eeg import (
     k_complex,
     likely,
     meets,
+    spindle,
     tone,
 )
 
@@ -51,4 +52,10 @@ def test_the_sharp_part_of_a_k_complex_is_none() -> None:
 def test_waves_of_a_rhythm_are_none() -> None:
     eeg = background(30)
     add(eeg, 10.0, tone(8.0, 9.0, 90.0))
+    assert not likely(measure(everywhere(eeg)), VERTEX, Role.CENTRAL)
+
+
+def test_the_waves_of_a_spindle_are_none() -> None:
+    eeg = background(60)
+    add(eeg, 20.0, spindle(1.0, 13.0, 110.0))
     assert not likely(measure(everywhere(eeg)), VERTEX, Role.CENTRAL)
