@@ -42,6 +42,14 @@ _SEARCHED = {Role.FRONTAL: 0.0, Role.CENTRAL: 0.0, Role.OCCIPITAL: -1.0}
 """Where K complexes are looked for, and how much the place adds to the score (log-odds)."""
 
 _LEAST_UV = 40.0
+_LARGEST_UV = 400.0
+"""What is larger is movement rather than brain."""
+_ELSEWHERE = 0.3
+"""Of its own swing, what the most similar of the other EEG channels shows at the least. A K
+complex is broad; what an electrode does stays in it."""
+_WEIGHS_ALONE = 4.0
+_LARGEST_NEIGHBOURS = 0.65
+"""Of its own swing: beyond it, a wave is one of a run of slow waves."""
 _BACKGROUND_S = 10.0
 _OWN_S = 2.5
 """The stretch around a wave that does not count as its own background."""
@@ -156,7 +164,8 @@ class Waves:
             np.sqrt(around.mean(signal.spectrum.power(*_MUSCLE_HZ))),
             of_the_eyes(lobes, signals)[at]
             + in_muscle(signal, start_s, end_s)
-            + in_pop(signal, start_s, end_s, swing[at]),
+            + in_pop(signal, start_s, end_s, swing[at])
+            + _only_here(lobes, signal, signals)[at],
         )
 
     def candidates(self, polarity: int, prior: float = 0.0) -> Candidates:
@@ -189,6 +198,21 @@ def _best_of_overlapping(found: Candidates) -> Mask:
     best[:-1] &= ~(overlaps & better)
     best[1:] &= ~(overlaps & ~better)
     return best
+
+
+def _only_here(lobes: Lobes, signal: Signal, signals: Signals) -> Doubles:
+    """How much each swing is one of this electrode alone, in log-odds; 0 where no other EEG
+    channel is good enough to tell."""
+    swing_uv = np.maximum(lobes.swing_uv(), 1.0)
+    epoch = np.minimum((lobes.end_s[:-1] / EPOCH_S).astype(np.intp), signals.n_epochs)
+    elsewhere = np.full(len(swing_uv), np.nan)
+    for role, other in signals.channels(EEG_ROLES):
+        if other.label != signal.label and len(swing_uv):
+            good = np.array([not reason for reason in signals.quality[role]] + [False])
+            share = np.where(good[epoch], lobes.swing_uv(other) / swing_uv, np.nan)
+            elsewhere = np.fmax(elsewhere, share)
+    alone: Doubles = np.log(_ELSEWHERE / np.maximum(elsewhere, 0.05))
+    return _WEIGHS_ALONE * np.nan_to_num(np.maximum(alone, 0.0))
 
 
 def _neighbours(swing: Doubles, at: Indices) -> Doubles:
@@ -282,6 +306,8 @@ def _score(
         + 4.0 * np.log(amplitude_uv / 90.0)
         + 2.5 * np.log(amplitude_uv / np.maximum(background_uv, 1.0) / 7.0)
         - 4.0 * (nearby_uv / amplitude_uv - 0.5)
+        - 6.0 * np.maximum(nearby_uv / amplitude_uv - _LARGEST_NEIGHBOURS, 0.0)
+        - 8.0 * np.maximum(np.log(amplitude_uv / _LARGEST_UV), 0.0)
         - 6.0 * np.maximum(slow_share - 0.35, 0.0)
         + 1.2 * np.clip(widening - 0.2, -1.0, 0.8)
         - 8.0 * np.maximum(shape.half_width_s - 0.22, 0.0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from simulated_eeg import RATE_HZ, add, background, everywhere, k_complex
+from simulated_eeg import RATE_HZ, add, background, everywhere, k_complex, montage
 
 from auditor.evidence import measure
-from auditor.vocabulary import Phenomenon, Samples
+from auditor.vocabulary import Phenomenon, Role, Samples
 
 WAVES = (Phenomenon.K_COMPLEX, Phenomenon.SLOW_WAVE_ACTIVITY, Phenomenon.SLEEP_SPINDLE)
 SURE = 0.7
@@ -69,3 +69,18 @@ def test_tense_muscle_that_lasts_hides_no_wave() -> None:
     eeg = background(60) + np.random.default_rng(6).normal(size=round(60 * RATE_HZ)) * 4.0
     add(eeg, 30.0, k_complex(250.0))
     assert Phenomenon.K_COMPLEX in sure_waves(eeg, 28.5, 32.0)
+
+
+@pytest.mark.parametrize(("elsewhere_uv", "sure"), [(90.0, True), (0.0, False)])
+def test_a_k_complex_that_no_other_channel_shows_is_not_sure(
+    elsewhere_uv: float, sure: bool
+) -> None:
+    here, elsewhere = background(60), background(60, seed=2, rms_uv=4.0)
+    add(here, 30.0, k_complex(150.0))
+    add(elsewhere, 30.0, k_complex(elsewhere_uv))
+    found = measure(montage({Role.FRONTAL: here, Role.CENTRAL: elsewhere})).events
+    surest = max(
+        (e.probability for e in found if e.kind is Phenomenon.K_COMPLEX and e.channel == "frontal"),
+        default=0.0,
+    )
+    assert (surest >= SURE) == sure
