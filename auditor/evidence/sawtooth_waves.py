@@ -26,6 +26,11 @@ _USUAL_UV, _LARGEST_UV = 11.0, 30.0
 """Zero to peak. Larger ones are K complexes and slow waves with their overtones."""
 _SHORTEST_S, _USUAL_S, _LONG_S = 0.8, 1.5, 4.0
 """Three waves make a train."""
+_SLOW_WAVES_HZ = (0.5, 2.0)
+_SLOW_WAVES_S = 20.0
+_SLOW_SHARE = 0.8
+"""Root mean square of slow waves around a train over the train's own amplitude, zero to peak:
+beyond it the train is one of slow sleep, whose waves have overtones."""
 _CANDIDATE_SCORE = -1.4
 _TINY = 1e-3
 
@@ -55,6 +60,8 @@ def trains(signal: Signal) -> Candidates:
         - 4.0 * np.maximum(np.log((envelope_uv + _TINY) / _LARGEST_UV), 0.0)
     )
     spans = Spans.of_mask(score >= _CANDIDATE_SCORE, STEPS_HZ).lasting(_SHORTEST_S)
+    slow_uv = np.sqrt(spectrum.power(*_SLOW_WAVES_HZ, _SLOW_WAVES_S))
+    to_slow = spans.mean(slow_uv) / (spans.mean(envelope_uv) + _TINY)
     slope = np.diff(signal.band(*_TEETH_HZ), prepend=np.float32(0))
     samples = spans.in_samples(len(slope))
     steeper = np.abs(samples.mean(slope**3)) / (samples.mean(slope**2) ** 1.5 + _TINY)
@@ -63,6 +70,7 @@ def trains(signal: Signal) -> Candidates:
         - 1.5
         + 2.5 * np.log(np.minimum(spans.duration_s, _LONG_S) / _USUAL_S)
         + 3.0 * (steeper - 0.6)
+        - 4.0 * np.maximum(np.log((to_slow + _TINY) / _SLOW_SHARE), 0.0)
     )
     return Candidates(
         spans.start_s,
