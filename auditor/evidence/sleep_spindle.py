@@ -45,6 +45,8 @@ _EDGE = 0.4
 """A spindle ends where its envelope falls to this share of its peak: at ±1.35 standard
 deviations for a Gaussian envelope, about where experts set their marks."""
 _SHORTEST_CANDIDATE_S = 0.3
+_LARGEST_UV = 60.0
+"""Zero to peak. What is larger is muscle or movement rather than a spindle."""
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
@@ -149,7 +151,7 @@ def _score(
     """
     outside_hz = np.maximum(BAND_HZ[0] - frequency_hz, frequency_hz - BAND_HZ[1])
     return (
-        -8.5
+        -8.2
         + 2.0 * np.log(amplitude_uv)
         + 3.0 * np.log(to_background)
         + 0.4 * np.log(to_below)
@@ -158,4 +160,5 @@ def _score(
         + 1.5 * np.log(duration_s)
         - np.clip(4.0 * (outside_hz + 0.2), 0.0, _MOST_AGAINST)
         - 3.0 * np.maximum(duration_s - 2.5, 0.0)
+        - 6.0 * np.maximum(np.log(amplitude_uv / _LARGEST_UV), 0.0)
     )
