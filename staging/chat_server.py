@@ -144,11 +144,13 @@ class ChatServers:
         Servers that do not answer are left to the requests, while one does.
 
         Args:
-            name: which of several; None where each has but one.
+            name: which of several; taken as it is. None where each server has but one.
 
         Raises:
             ServerFailed: no server answers, or they do not serve the one same model.
         """
+        if name is not None:
+            return name
         listed = await asyncio.gather(
             *(self._models(address) for address in self.addresses), return_exceptions=True
         )
@@ -164,19 +166,16 @@ class ChatServers:
         if not served:
             raise next(error for error in listed if isinstance(error, ServerFailed))
         for server, names in served.items():
-            if name is not None and name not in names:
-                raise ServerFailed(f"{server}: does not serve the model {name!r}; see /v1/models")
-            if name is None and len(names) != 1:
+            if len(names) != 1:
                 raise ServerFailed(
                     f"{server}: serves {len(names)} models; name one behind the address, "
                     "as http://HOST/v1#MODEL"
                 )
-        names_served = {name or names[0] for names in served.values()}
-        if len(names_served) > 1:
+        if len({names[0] for names in served.values()}) > 1:
             raise ServerFailed(
                 f"{', '.join(served)}: serve different models; give servers of one model"
             )
-        return names_served.pop()
+        return next(iter(served.values()))[0]
 
     async def complete(self, payload: Payload) -> Answer:
         """One chat completion, from whichever server gives it.
@@ -290,7 +289,10 @@ def _check(response: httpx.Response, server: str) -> None:
         raise ServerFailed(f"{server}: answered {status}; set SOMNOAUDIT_VLM_TOKEN to its key")
     if status in (400, 422, 501):
         raise RequestRefused(f"{server}: refused the request ({status}); look into its log")
-    raise ServerFailed(f"{server}: answered {status}; give the address as http://HOST:PORT/v1")
+    raise ServerFailed(
+        f"{server}: answered {status}; check the address, such as http://HOST:PORT/v1, "
+        "and the model's name"
+    )
 
 
 def _read(kind: type[_M], body: bytes, address: httpx.URL) -> _M:

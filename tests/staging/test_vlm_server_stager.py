@@ -341,7 +341,7 @@ def test_no_server_at_all_ends_in_one_line(start: Start, night: Montage) -> None
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(401, "set SOMNOAUDIT_VLM_TOKEN"), (404, "give the address as http")]
+    ("status", "said"), [(401, "set SOMNOAUDIT_VLM_TOKEN"), (404, "check the address")]
 )
 def test_what_no_retry_can_mend_ends_at_once(
     start: Start, night: Montage, status: int, said: str
@@ -380,11 +380,12 @@ def test_a_server_that_takes_no_request_is_said(start: Start, night: Montage) ->
 
 
 def test_one_of_several_models_is_named_behind_the_address(start: Start, night: Montage) -> None:
-    server = start(always_n2)
-    server.models = ["base", "sleepvlm-lora"]
+    names = ["base", "sleepvlm-lora"]
+    server = start(lambda a: always_n2(a) if a.payload["model"] in names else error(404))
+    server.models = names
     with pytest.raises(ServerFailed, match="serves 2 models; name one"):
         stage(night, server.address)
-    with pytest.raises(ServerFailed, match="does not serve the model 'other'"):
+    with pytest.raises(ServerFailed, match="the model's name"):
         stage(night, f"{server.address}#other")
     hypnogram = stage(night, f"{server.address}#sleepvlm-lora")
     assert hypnogram.stager.version == "sleepvlm-lora"
