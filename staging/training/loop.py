@@ -1,0 +1,132 @@
+"""What both phases share: steps that can be resumed, and a journal of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How a phase learns.
+
+    Attributes:
+        steps: in all.
+        peak: learning rate after warm-up.
+        warm_up: share of the steps in which it rises.
+        weight_decay: of matrices.
+        gradient_norm: to which gradients are clipped.
+        final_share: share of the peak at the end of the cosine.
+    """
+
+    steps: int
+    peak: float
+    warm_up: float = 0.03
+    weight_decay: float = 0.1
+    gradient_norm: float = 1.0
+    final_share: float = 0.02
+
+    def rate(self, step: int) -> float:
+        rising = max(1.0, self.warm_up * self.steps)
+        if step < rising:
+            return self.peak * (step + 1) / rising
+        done = min(1.0, (step - rising) / max(1.0, self.steps - rising))
+        half = 0.5 * (1 + math.cos(math.pi * done))
+        return self.peak * (self.final_share + (1 - self.final_share) * half)
+
+
+class Journal:
+    """JSON lines of what happened, to a file and to standard output."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._began = time.monotonic()
+
+    def note(self, **what: object) -> None:
+        line = json.dumps({**what, "minutes": round((time.monotonic() - self._began) / 60, 2)})
+        self._file.write(line + "\n")
+        print(line, flush=True)
+
+
+class Training:
+    """Parameters under training, with what is needed to go on after a stop.
+
+    Args:
+        parts: what is trained, by name.
+        schedule: of the learning rate.
+        state: the file from which training goes on, and to which it is saved.
+        threads: in which the shares of a batch are worked on.
+    """
+
+    def __init__(self, parts: dict[str, nn.Module], schedule: Schedule, state: Path, threads: int) -> None:
+        self.parts = parts
+        self.schedule = schedule
+        self.step = 0
+        self._state = state
+        self._threads = ThreadPoolExecutor(threads)
+        wanted = {
+            id(p): p for part in parts.values() for p in part.parameters() if p.requires_grad
+        }.values()
+        groups = [
+            {"params": [p for p in wanted if p.dim() > 1], "weight_decay": schedule.weight_decay},
+            {"params": [p for p in wanted if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        self._wanted = list(wanted)
+        self._optimizer = torch.optim.AdamW(groups, lr=schedule.peak, betas=(0.9, 0.98))
+        if state.exists():
+            kept = torch.load(state, weights_only=True)
+            for name, part in parts.items():
+                part.load_state_dict(kept[name])
+            self._optimizer.load_state_dict(kept["optimizer"])
+            self.step = kept["step"]
+
+    def update(self, losses: Sequence[Callable[[], torch.Tensor]]) -> float:
+        """One step on the sum of these losses, each computed in a thread of its own.
+
+        Small operations on shares of a batch side by side keep busy cores busier than each
+        operation split over them; the sum is taken in order, so that the result is the same.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.schedule.rate(self.step)
+        total = 0.0
+        for loss, gradients in self._threads.map(self._gradients, losses):
+            total += loss
+            for parameter, gradient in zip(self._wanted, gradients, strict=True):
+                if gradient is not None:
+                    parameter.grad = (
+                        gradient if parameter.grad is None else parameter.grad + gradient
+                    )
+        nn.utils.clip_grad_norm_(self._wanted, self.schedule.gradient_norm)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return total
+
+    def _gradients(
+        self, loss: Callable[[], torch.Tensor]
+    ) -> tuple[float, tuple[torch.Tensor | None, ...]]:
+        value = loss()
+        return float(value.detach()), torch.autograd.grad(value, self._wanted, allow_unused=True)
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.schedule.steps
+
+    def save(self) -> None:
+        """Whole or not at all: a stop in between leaves what was saved before."""
+        kept = {name: part.state_dict() for name, part in self.parts.items()}
+        whole = {**kept, "optimizer": self._optimizer.state_dict(), "step": self.step}
+        self._state.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._state.with_suffix(".part")
+        torch.save(whole, beside)
+        os.replace(beside, self._state)

@@ -1,0 +1,383 @@
+"""Phase 2 of the compact model: replies from the images of three epochs.
+
+The vision encoder stays as phase 1 left it, so each image is embedded once, in half precision,
+and read from there. A first part of the steps shows the target alone; then come its neighbours,
+and in a share of the windows they are false: another epoch's, or black. A model that never meets
+false neighbours copies its stage from true ones and does not look at the target.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 as everyone calls it
+from sklearn.metrics import cohen_kappa_score
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+
+from auditor.vocabulary import SCORED_STAGES
+from staging.prompt import Window
+from staging.reply import Reply, read_reply
+from staging.training.blank import blank_images
+from staging.training.compact import END, IMAGE_PAD, chat_text, patches, save_checkpoint
+from staging.training.encoder import BatchedEncoder
+from staging.training.loop import Journal, Schedule, Training
+from staging.training.phantom_nights import TrainingNight
+from staging.training.sampling import Epochs
+from staging.training.wording import BLANK_REASON, reply
+
+IMAGE_TOKENS = 128
+_MICRO = 8
+_ALONE = 0.3
+"""Share of the steps in which the target is shown alone."""
+_FALSE = 0.3
+"""Share of the windows whose neighbours are another epoch's, or blank."""
+_BLANK_TARGET = 0.02
+_MISSING = 0.05
+"""Share of the windows that lack a neighbour, as a recording's first and last epochs do."""
+_BLANK_REPLY = reply(BLANK_REASON, (), "?")
+_STAGES = tuple(stage.value for stage in SCORED_STAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A window as it is shown in training.
+
+    Attributes:
+        preceding, subsequent: epochs in the row of all, negative for a blank image, None for
+            none.
+        target: the epoch to score; negative for a blank image.
+        truthful: whether the neighbours are the target's own, so that rules that hang on them
+            can be learnt.
+    """
+
+    preceding: int | None
+    target: int
+    subsequent: int | None
+    truthful: bool
+
+    @property
+    def images(self) -> tuple[int, ...]:
+        return tuple(i for i in (self.preceding, self.target, self.subsequent) if i is not None)
+
+    @property
+    def window(self) -> Window:
+        before, after = self.preceding is not None, self.subsequent is not None
+        return Window(1, 0 if before else None, 2 if after else None)
+
+
+class Prompts:
+    """The token ids of what stands before a reply, by which neighbours are shown."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, model: Qwen2_5_VLForConditionalGeneration
+    ) -> None:
+        self._image_pad = tokenizer.convert_tokens_to_ids(IMAGE_PAD)
+        self._tokenizer, self._model = tokenizer, model
+        self._kept: dict[Window, tuple[Tensor, Tensor]] = {}
+
+    def of(self, window: Window) -> tuple[Tensor, Tensor]:
+        """Ids ``(length,)`` and positions ``(3, length)``."""
+        if window not in self._kept:
+            text = chat_text(self._tokenizer, window, IMAGE_TOKENS)
+            ids = torch.tensor([self._tokenizer(text, add_special_tokens=False)["input_ids"]])
+            grids = torch.tensor([[1, 16, 32]] * len(window.epochs))
+            is_image = (ids == self._image_pad).int()
+            positions, _ = self._model.model.get_rope_index(ids, is_image, image_grid_thw=grids)
+            self._kept[window] = (ids[0], positions[:, 0])
+        return self._kept[window]
+
+    def embedded(self, window: Window, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings ``(n, length, width)`` and positions ``(3, n, length)`` of one sort of
+        window, with these images ``(n, images, 128, width)`` in it."""
+        ids, positions = self.of(window)
+        words = self._model.get_input_embeddings()(ids)
+        n, width = len(images), words.shape[-1]
+        at = (ids == self._image_pad).nonzero()[:, 0]
+        told = words.expand(n, -1, -1).clone()
+        told = told.index_copy(1, at, images.reshape(n, -1, width).to(words.dtype))
+        return told, positions[:, None].expand(3, n, -1)
+
+
+class Replies:
+    """Every epoch's reply as tokens, and how much each token weighs."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, epochs: Epochs) -> None:
+        texts = [
+            epochs.nights[night].replies[index]
+            for night, index in zip(epochs.night, epochs.index, strict=True)
+        ]
+        end = tokenizer.convert_tokens_to_ids(END)
+        ids = tokenizer([*texts, _BLANK_REPLY], add_special_tokens=False)["input_ids"]
+        self._ids = [torch.tensor([*each, end]) for each in ids]
+        self._weights = _token_weights(tokenizer)
+        self._about_rules = _tokens_of_rules(tokenizer)
+
+    def of(self, shown: Shown) -> tuple[Tensor, Tensor]:
+        """Ids and weights, each ``(length,)``."""
+        ids = self._ids[shown.target if shown.target >= 0 else -1]
+        weights = self._weights[ids]
+        if not shown.truthful:
+            weights = weights * ~self._about_rules[ids]
+        return ids, weights
+
+
+def _token_weights(tokenizer: PreTrainedTokenizerFast) -> Tensor:
+    """What is decided weighs more than what follows of itself."""
+    weights = torch.full((len(tokenizer),), 0.5)
+    for token, i in tokenizer.get_vocab().items():
+        word = token.strip("Ġ")
+        if word in _STAGES or word[-2:-1] == "." and word[:1] in "WNRM":
+            weights[i] = 4.0
+        elif word in ("No", "or", "low", "intermediate", "high", "Slow", "Alpha", "Low-amplitude"):
+            weights[i] = 2.0
+        elif word in ("F4", "C4", "O2", "Rapid", "Eye", "Chin", "An", "K", "sleep", "vertex"):
+            weights[i] = 2.0
+        elif word.replace(".", "").isdigit():
+            weights[i] = 1.5
+    return weights
+
+
+def _tokens_of_rules(tokenizer: PreTrainedTokenizerFast) -> Tensor:
+    about = torch.zeros(len(tokenizer), dtype=torch.bool)
+    for token, i in tokenizer.get_vocab().items():
+        about[i] = token[-2:-1] == "." and token[:1] in "WNRM"
+    return about
+
+
+def train_sft_compact(
+    start: Path,
+    nights: list[TrainingNight],
+    validation: list[TrainingNight],
+    folder: Path,
+    *,
+    steps: int,
+    batch: int = 32,
+    peak: float = 1e-3,
+    seed: int = 0,
+    threads: int = 2,
+    save_every: int = 200,
+) -> Path:
+    """Trains the text part on a checkpoint of phase 1; returns the checkpoint's folder.
+
+    Started again with the same folder, it goes on from the last save.
+    """
+    journal = Journal(folder / "sft.jsonl")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
+    model.model.visual.requires_grad_(False)
+    epochs, held_out = Epochs(nights), Epochs(validation)
+    journal.note(phase="sft", embedding=len(epochs) + len(held_out))
+    images = embed(model, epochs, threads)
+    held_out_images = embed(model, held_out, threads)
+    text = torch.nn.ModuleDict({"text": model.model.language_model})
+    schedule = Schedule(steps, peak, weight_decay=0.05)
+    training = Training({"text": text}, schedule, folder / "sft.state", threads)
+    prompts, replies = Prompts(tokenizer, model), Replies(tokenizer, epochs)
+    chances = epochs.weights()
+    while not training.finished:
+        rng = np.random.default_rng([seed, 2, training.step])
+        alone = training.step < _ALONE * steps
+        chosen = rng.choice(len(epochs), batch, p=chances)
+        windows = [_window(epochs, int(i), alone, rng) for i in chosen]
+        windows.sort(key=lambda shown: (len(shown.images), len(replies.of(shown)[0])))
+        parts = [windows[i : i + _MICRO] for i in range(0, batch, _MICRO)]
+        loss = training.update(
+            [
+                partial(_loss, model, images, prompts, replies, part, len(part) / batch)
+                for part in parts
+            ]
+        )
+        if training.step % 20 == 0:
+            journal.note(phase="sft", step=training.step, alone=alone, loss=round(loss, 4))
+        if training.step % save_every == 0 or training.finished:
+            training.save()
+            save_checkpoint(folder / "sft", model, tokenizer)
+            found = _check(model, tokenizer, prompts, held_out, held_out_images, alone)
+            journal.note(phase="sft", step=training.step, **found)
+    return folder / "sft"
+
+
+def _window(epochs: Epochs, target: int, alone: bool, rng: np.random.Generator) -> Shown:
+    """A window around an epoch: its own neighbours, others', blank ones or none."""
+    if rng.random() < _BLANK_TARGET:
+        near = [int(i) for i in rng.integers(len(epochs), size=2)]
+        blank = -1 - int(rng.integers(len(blank_images())))
+        return Shown(None, blank, None, True) if alone else Shown(near[0], blank, near[1], True)
+    if alone:
+        return Shown(None, target, None, False)
+    night = epochs.night
+    before = target - 1 if target and night[target - 1] == night[target] else None
+    after = target + 1
+    follows = after if after < len(epochs) and night[after] == night[target] else None
+    if rng.random() < _FALSE:
+        before, follows = (_other(epochs, rng) for _ in range(2))
+        return Shown(before, target, follows, False)
+    if rng.random() < _MISSING:
+        return Shown(None, target, follows, True)
+    if rng.random() < _MISSING:
+        return Shown(before, target, None, True)
+    return Shown(before, target, follows, True)
+
+
+def _other(epochs: Epochs, rng: np.random.Generator) -> int:
+    """Any epoch, or a blank image."""
+    if rng.random() < 0.2:
+        return -1 - int(rng.integers(len(blank_images())))
+    return int(rng.integers(len(epochs)))
+
+
+@torch.no_grad()
+def embed(
+    model: Qwen2_5_VLForConditionalGeneration, epochs: Epochs, threads: int
+) -> Tensor:
+    """The merged tokens of every image, ``(n + blank ones, 128, width)``, half precision.
+
+    The blank images come last, so that negative numbers find them.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    encoder = BatchedEncoder(model)
+    width = model.config.text_config.hidden_size
+    blank = blank_images()
+    kept = torch.empty((len(epochs) + len(blank), IMAGE_TOKENS, width), dtype=torch.float16)
+
+    def work(part: np.ndarray) -> None:
+        with torch.no_grad():
+            kept[torch.tensor(part)] = encoder(patches(epochs.images(part)).bfloat16()).half()
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, np.array_split(np.arange(len(epochs)), -(-len(epochs) // 16))))
+    kept[len(epochs) :] = encoder(patches(blank[::-1]).bfloat16()).half()
+    return kept
+
+
+def _loss(
+    model: Qwen2_5_VLForConditionalGeneration,
+    images: Tensor,
+    prompts: Prompts,
+    replies: Replies,
+    windows: Sequence[Shown],
+    share: float,
+) -> Tensor:
+    """Windows of the same sort run together."""
+    total = torch.zeros(())
+    weight = torch.zeros(())
+    for window in dict.fromkeys(shown.window for shown in windows):
+        alike = [shown for shown in windows if shown.window == window]
+        value, weighed = _loss_alike(model, images, prompts, replies, alike)
+        total, weight = total + value, weight + weighed
+    return share * total / weight
+
+
+def _loss_alike(
+    model: Qwen2_5_VLForConditionalGeneration,
+    images: Tensor,
+    prompts: Prompts,
+    replies: Replies,
+    windows: Sequence[Shown],
+) -> tuple[Tensor, Tensor]:
+    """The weighted sum of what each reply's tokens cost, and the weights' sum."""
+    told = [replies.of(shown) for shown in windows]
+    longest = max(len(ids) for ids, _ in told)
+    ids = torch.stack([F.pad(each, (0, longest - len(each))) for each, _ in told])
+    weights = torch.stack([F.pad(each, (0, longest - len(each))) for _, each in told])
+    shown = images[torch.tensor([each.images for each in windows])]
+    with torch.autocast("cpu", torch.bfloat16):
+        before, positions = prompts.embedded(windows[0].window, shown)
+        length = before.shape[1]
+        words = model.get_input_embeddings()(ids[:, :-1])
+        first = positions[0, 0, -1] + 1
+        after = (first + torch.arange(longest - 1)).expand(3, len(ids), -1)
+        hidden = model.model.language_model(
+            inputs_embeds=torch.cat([before, words], dim=1),
+            position_ids=torch.cat([positions, after], dim=2),
+            use_cache=False,
+        ).last_hidden_state[:, length - 1 :]
+        logits = model.lm_head(hidden)
+    cost = F.cross_entropy(logits.float().flatten(0, 1), ids.flatten(), reduction="none")
+    return (cost * weights.flatten()).sum(), weights.sum()
+
+
+@torch.no_grad()
+def answer(
+    model: Qwen2_5_VLForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: Prompts,
+    images: Tensor,
+    windows: Sequence[Shown],
+    longest: int = 256,
+) -> list[str]:
+    """The replies to windows of one sort, greedily, in the weights' own precision."""
+    end = tokenizer.convert_tokens_to_ids(END)
+    shown = images[torch.tensor([each.images for each in windows])].to(model.dtype)
+    embeds, positions = prompts.embedded(windows[0].window, shown)
+    place = int(positions[0, 0, -1])
+    cache = None
+    written: list[Tensor] = []
+    done = torch.zeros(len(windows), dtype=torch.bool)
+    for _ in range(longest):
+        out = model.model.language_model(
+            inputs_embeds=embeds, position_ids=positions, past_key_values=cache, use_cache=True
+        )
+        cache = out.past_key_values
+        ids = model.lm_head(out.last_hidden_state[:, -1]).argmax(-1)
+        written.append(torch.where(done, end, ids))
+        done |= ids == end
+        if bool(done.all()):
+            break
+        place += 1
+        embeds = model.get_input_embeddings()(ids)[:, None]
+        positions = torch.full((3, len(windows), 1), place)
+    return tokenizer.batch_decode(torch.stack(written, dim=1), skip_special_tokens=True)
+
+
+def _check(
+    model: Qwen2_5_VLForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: Prompts,
+    held_out: Epochs,
+    images: Tensor,
+    alone: bool,
+) -> dict[str, float | str]:
+    """Kappa, rules and readable replies on some of the nights that are not trained on."""
+    inner = [
+        i
+        for i in range(1, len(held_out) - 1)
+        if held_out.night[i - 1] == held_out.night[i + 1] and held_out.index[i] > 1
+    ]
+    inner = inner[:: max(1, len(inner) // 128)]
+    windows = [
+        Shown(None, i, None, True) if alone else Shown(i - 1, i, i + 1, True) for i in inner
+    ]
+    replies = [
+        text
+        for part in range(0, len(windows), 32)
+        for text in answer(model, tokenizer, prompts, images, windows[part : part + 32])
+    ]
+    readings = [read_reply(text) for text in replies]
+    truth = [held_out.nights[held_out.night[i]] for i in inner]
+    stages = [night.stages[held_out.index[i]] for night, i in zip(truth, inner, strict=True)]
+    rules = [night.rules[held_out.index[i]] for night, i in zip(truth, inner, strict=True)]
+    told = [each.stage.value if isinstance(each, Reply) else "?" for each in readings]
+    cited = [each.applicable_rules if isinstance(each, Reply) else None for each in readings]
+    return {
+        "kappa": round(float(cohen_kappa_score(stages, told)), 3),
+        "rules_exact": round(float(np.mean([a == b for a, b in zip(rules, cited, strict=True)])), 3),
+        "readable": round(float(np.mean([_is_json(text) for text in replies])), 3),
+        "example": replies[0],
+    }
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
