@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +29,6 @@ from connector.fhir import (
     FhirError,
     Operations,
     Resource,
-    ServerDown,
     SeveralMatch,
     Throttled,
     Unauthorized,
@@ -44,10 +44,8 @@ _LOOKED_UP_AT_ONCE = 20
 # A second writer takes its report back within a request or two.
 _RACE_OVER_WITHIN = 5
 
-_TO_DO_WITH_THE_SERVER = (ServerDown, Throttled, Unauthorized)
-"""Errors that another way of writing would meet as well."""
-
 _WITHDRAWN = "entered-in-error"
+_CREATED = 201
 
 log = logging.getLogger("somnoaudit")
 
@@ -100,7 +98,7 @@ def write_failure(
     if entries:
         _Writing(client, entries).withdraw()
     task = build_failure(study_id, source, _patient_of(client, source), reason, now)
-    stored = _created_once(client, task.resource, task.criteria)
+    stored, _ = _created_once(client, task.resource, task.criteria)
 
     def failed_for_this(stored: Resource) -> Operations:
         said = {name: task.resource[name] for name in ("status", "statusReason")}
@@ -137,18 +135,24 @@ class _Writing:
         """Finds what the EHR has by now, in as few searches as may be."""
         self.stored.clear()
         self._found.clear()
-        for resource_type in dict.fromkeys(e.resource["resourceType"] for e in self._entries):
-            entries = [
-                entry
-                for entry in self._entries
-                if entry.resource["resourceType"] == resource_type and self._stands_alone(entry)
-            ]
-            for some in _in_lots(entries, _LOOKED_UP_AT_ONCE):
-                named = ",".join(entry.criteria["identifier"] for entry in some)
-                found = list(self._client.search(resource_type, {"identifier": named}))
-                for entry in some:
-                    if same := [r for r in found if _has_identifier(r, entry)]:
-                        self._keep(entry, _counting(entry.resource, same))
+        for resource_type in self._types():
+            self._look_up(resource_type)
+
+    def _types(self) -> list[str]:
+        return list(dict.fromkeys(entry.resource["resourceType"] for entry in self._entries))
+
+    def _look_up(self, resource_type: str) -> None:
+        entries = [
+            entry
+            for entry in self._entries
+            if entry.resource["resourceType"] == resource_type and self._stands_alone(entry)
+        ]
+        for some in _in_lots(entries, _LOOKED_UP_AT_ONCE):
+            named = ",".join(entry.criteria["identifier"] for entry in some)
+            found = list(self._client.search(resource_type, {"identifier": named}))
+            for entry in some:
+                if same := [r for r in found if _has_identifier(r, entry)]:
+                    self._keep(entry, _counting(entry.resource, same))
 
     def _stands_alone(self, entry: Entry) -> bool:
         """Whether it can be searched for before any other is stored."""
@@ -169,24 +173,24 @@ class _Writing:
             return
         try:
             results = self._client.transaction([self._request_for(entry) for entry in missing])
-        except _TO_DO_WITH_THE_SERVER:
+        except (Throttled, Unauthorized):
             raise
         except FhirError as error:
+            # Not only a refusal: what takes too long at once ends in a gateway's 504.
             log.info("%s; the resources go one by one", error.problem)
             self.look_up()
             return
-        created = []
-        for entry, result in zip(missing, results, strict=True):
-            reference = _reference_of(entry, result)
-            if reference is not None and _status(result) == 201:
-                created.append((entry, reference))
+        answered = [
+            (entry, reference, _status(result))
+            for entry, result in zip(missing, results, strict=True)
+            if (reference := _reference_of(entry, result)) is not None
+        ]
         self.look_up()
         # An index that lags behind does not find what the answer names.
-        for entry, result in zip(missing, results, strict=True):
-            reference = _reference_of(entry, result)
-            if reference is not None and entry.full_url not in self._found:
+        for entry, reference, _ in answered:
+            if entry.full_url not in self._found:
                 self.stored[entry.full_url] = reference
-        self._give_way(created)
+        self._give_way([(entry, mine) for entry, mine, status in answered if status == _CREATED])
 
     def _request_for(self, entry: Entry) -> Resource:
         return {
@@ -200,23 +204,34 @@ class _Writing:
         }
 
     def _give_way(self, created: Sequence[tuple[Entry, str]]) -> None:
-        """Takes back what this writer created, where an older report turned up beside its own."""
-        lost = [(e, mine) for e, mine in created if self.stored.get(e.full_url, mine) != mine]
-        if not any(entry.role == REPORT for entry, _ in lost):
+        """Takes back what a transaction created beside the older report of another writer."""
+        if not any(e.role == REPORT and self.stored[e.full_url] != mine for e, mine in created):
             return
-        for entry, mine in reversed(lost):
+        self._take_back_unless_reported(created)
+        self.look_up()
+
+    def _take_back_unless_reported(self, created: Sequence[tuple[Entry, str]]) -> None:
+        report = next(e for e in self._entries if e.role == REPORT)
+        named = json.dumps(self._found.get(report.full_url, {}))
+        for entry, mine in reversed(created):
             # A Device is many studies': another one may refer to it by now.
-            if entry.role != DEVICE:
+            if entry.role != DEVICE and f'"{mine}"' not in named:
                 _take_back(self._client, mine)
 
     def withdraw(self) -> None:
-        """Takes back a part of a report; a whole one, or one under review, stays."""
-        self.look_up()
+        """Takes back a part of a report; a whole one, or one under review, stays.
+
+        What cannot be found is left: the server may fail in one kind of search alone.
+        """
+        for resource_type in self._types():
+            with _left_where_refused():
+                self._look_up(resource_type)
         for entry in self._missing():
             criteria = self._resolved(entry.criteria)
-            if self._urls.isdisjoint(criteria.values()):
-                for stored in self._client.search(entry.resource["resourceType"], criteria):
-                    self._keep(entry, stored)
+            if not self._stands_alone(entry) and self._urls.isdisjoint(criteria.values()):
+                with _left_where_refused():
+                    for stored in self._client.search(entry.resource["resourceType"], criteria):
+                        self._keep(entry, stored)
         untouched = all(
             self._found[entry.full_url].get("status") == entry.resource.get("status")
             for entry in self._entries
@@ -231,14 +246,21 @@ class _Writing:
     # ── one by one ────────────────────────────────────────────────────────────────────────
 
     def write_one_by_one(self) -> None:
+        created = []
         for entry in self._missing():
             criteria = self._resolved(entry.criteria)
             resource = self._resolved(entry.resource)
-            stored = _created_once(self._client, resource, criteria)
+            stored, is_new = _created_once(self._client, resource, criteria)
             if _mentions(stored, self._urls):
                 kept = {"id": stored["id"], "meta": stored.get("meta", {})}
                 stored = self._client.update(resource | kept)
             self.stored[entry.full_url] = reference_to(stored)
+            if is_new:
+                created.append((entry, reference_to(stored)))
+            elif entry.role == REPORT:
+                # Another writer's, or a transaction's whose answer was lost: it has its own.
+                self._found[entry.full_url] = stored
+                self._take_back_unless_reported(created)
 
     def _resolved(self, value: Any) -> Any:
         """The same with the references of what is stored in place of their full URLs."""
@@ -253,25 +275,27 @@ class _Writing:
                 return value
 
 
-def _created_once(client: FhirClient, resource: Resource, criteria: Mapping[str, str]) -> Resource:
-    """The one resource that matches, created if there is none."""
+def _created_once(
+    client: FhirClient, resource: Resource, criteria: Mapping[str, str]
+) -> tuple[Resource, bool]:
+    """The one resource that matches, created if there is none; and whether it was."""
     resource_type = resource["resourceType"]
     # Searched before and after: some servers ignore the condition of a conditional create, and
     # some do not hold it against a second writer.
     if found := list(client.search(resource_type, criteria)):
-        return _counting(resource, found)
+        return _counting(resource, found), False
     try:
         mine, is_new = client.created(resource, if_none_exist=criteria)
     except (SeveralMatch, Conflict):
         if found := list(client.search(resource_type, criteria)):
-            return _counting(resource, found)
+            return _counting(resource, found), False
         raise
     if not is_new:
-        return mine
+        return mine, False
     counts = _counting(resource, list(client.search(resource_type, criteria)) or [mine])
     if counts["id"] != mine["id"]:
         _take_back(client, reference_to(mine))
-    return counts
+    return counts, counts["id"] == mine["id"]
 
 
 def _counting(written: Resource, found: Sequence[Resource]) -> Resource:
@@ -288,21 +312,22 @@ def _counting(written: Resource, found: Sequence[Resource]) -> Resource:
 def _take_back(client: FhirClient, reference: str) -> None:
     """Deletes what this program stored and does not need; else marks it as stored in error."""
     resource_type, _, resource_id = reference.partition("/")
-    try:
+    with _left_where_refused():
         client.delete(resource_type, resource_id)
         return
-    except _TO_DO_WITH_THE_SERVER:
-        raise
-    except FhirError as error:
-        log.info("%s: %s; marked as entered in error", error.request, error.problem)
-    try:
+    with _left_where_refused():
         stored = client.read(resource_type, resource_id)
         if "status" in stored:
             client.amend(stored, lambda found: _changes(found, {"status": _WITHDRAWN}))
-    except _TO_DO_WITH_THE_SERVER:
-        raise
+
+
+@contextmanager
+def _left_where_refused() -> Iterator[None]:
+    """Goes on where the server refuses a part of the clearing up, and says so."""
+    try:
+        yield
     except FhirError as error:
-        log.warning("%s could not be taken back: %s", reference, error.problem)
+        log.warning("clearing up: %s: %s", error.request, error.problem)
 
 
 # ── afterwards ────────────────────────────────────────────────────────────────────────────
@@ -340,8 +365,6 @@ def _patient_of(client: FhirClient, source: str) -> str | None:
     """The patient of the document, where the EHR says so: a work list may be by patient."""
     try:
         document = client.read(*source.split("/"))
-    except _TO_DO_WITH_THE_SERVER:
-        raise
     except FhirError:
         return None
     subject = document.get("subject")

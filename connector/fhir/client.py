@@ -27,8 +27,6 @@ from connector.fhir.errors import (
     FhirError,
     NotFound,
     NoTransaction,
-    ServerDown,
-    Throttled,
     VersionConflict,
 )
 from connector.fhir.foreign import NO_HOSTS, ForeignHosts
@@ -299,25 +297,17 @@ class FhirClient:
 
     @property
     def takes_transactions(self) -> bool:
-        """Whether the server says so and has not shown otherwise; asked for once.
-
-        Raises:
-            ServerDown, Throttled: it could not be asked.
-        """
+        """Whether the server says so and has not shown otherwise."""
         if self._takes_transactions is None:
-            self._takes_transactions = self._offers_transactions()
+            request = "GET metadata"
+            try:
+                response = self._wire.send(request, "GET", self._wire.url("metadata"))
+                body = self._resource(request, response, "CapabilityStatement")
+                said = CapabilityStatement.model_validate(body)
+            except (FhirError, ValidationError):
+                return False  # for this time: there is a way without
+            self._takes_transactions = said.offers_transactions
         return self._takes_transactions
-
-    def _offers_transactions(self) -> bool:
-        request = "GET metadata"
-        try:
-            response = self._wire.send(request, "GET", self._wire.url("metadata"))
-            body = self._resource(request, response, "CapabilityStatement")
-            return CapabilityStatement.model_validate(body).offers_transactions
-        except (ServerDown, Throttled):
-            raise
-        except (FhirError, ValidationError):
-            return False
 
     def transaction(self, entries: Sequence[Resource]) -> list[Resource]:
         """Sends Bundle entries as one transaction and returns the response's entries, in order.

@@ -43,6 +43,10 @@ class ScriptedServer:
 
 def make_server() -> tuple[ScriptedServer, ThreadingHTTPServer]:
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        # Header and body are two writes: the body would wait for the first one's receipt.
+        disable_nagle_algorithm = True
+
         def answer(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             request = Request(
@@ -56,16 +60,18 @@ def make_server() -> tuple[ScriptedServer, ThreadingHTTPServer]:
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body)))
-            self.send_header("Connection", "close")
+            if answer.cut_after is not None:
+                self.close_connection = True
             self.end_headers()
             self.wfile.write(answer.body[: answer.cut_after])
 
-        do_GET = do_POST = do_PUT = do_PATCH = answer  # noqa: N815 http.server's names
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 http.server's names
 
         def log_message(self, *_: object) -> None:
             """Quiet: a test's output is for what the test says."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True  # a connection may outlive the test that opened it
     host, port = server.server_address[:2]
     scripted = ScriptedServer(f"http://{host!s}:{port}", lambda _: Answer(500), [])
     return scripted, server
