@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from auditor.vocabulary import SCORED_STAGES
 from connector.documents import Json
 from connector.terminal import table
 
-_STAGES = tuple(stage.value for stage in SCORED_STAGES)
+_Place: TypeAlias = tuple[str, str]
+"""Where a figure stands in the document."""
+
 _FIGURES = ("accuracy", "macro_f1", "kappa")
+_STAGES = tuple(stage.value for stage in SCORED_STAGES)
+_RULES_AND_CLAIMS: Mapping[_Place, str] = {
+    ("rules", "exact"): "same rules",
+    ("rules", "jaccard"): "Jaccard",
+    ("claims", "supported"): "supported",
+    ("claims", "contradicted"): "contradicted",
+    ("claims", "undecided"): "undecided",
+}
 _UNDEFINED = "–"
 
 
 def agreement_summary(document: Json) -> str:
-    """An agreement document for a person: one pair of scorings, or many.
+    """An agreement document for a person: of one pair of scorings, or of many.
 
-    Of many, a row a recording with the F1 of each stage, then their mean and standard deviation,
-    then all epochs together.
+    Of many, a row a recording, then mean and standard deviation over them, then all epochs
+    together.
     """
     parts = [_overall(document), table(_per_stage(document))]
     if "recordings" in document:
@@ -56,30 +67,22 @@ def _per_stage(document: Json) -> list[Sequence[str]]:
 
 def _per_recording(document: Json) -> list[Sequence[str]]:
     """Columns of rules and claims are there where any recording has them."""
-    of_rules = [("rules", key) for key in ("exact", "jaccard") if document["rules"]]
-    of_claims = [
-        ("claims", key) for key in ("supported", "contradicted", "undecided") if document["claims"]
-    ]
-    shown = (*of_rules, *of_claims)
+    shown = {place: head for place, head in _RULES_AND_CLAIMS.items() if document[place[0]]}
     across = document["across_recordings"]
     return [
         (
             *("recording", "epochs", "accuracy", "macro-F1", "kappa"),
             *(f"F1 {stage}" for stage in _STAGES),
-            *(f"{kind} {key}" for kind, key in shown),
+            *shown.values(),
         ),
         *(_row(name, one, shown) for name, one in document["recordings"].items()),
-        (
-            *("mean ± sd", ""),
-            *(_spread(across[key]) for key in _FIGURES),
-            *(_spread(across["f1"][stage]) for stage in _STAGES),
-            *(_spread(across[kind][key]) for kind, key in shown),
-        ),
+        _spread("mean", across, shown),
+        _spread("sd", across, shown),
         _row("all epochs", document, shown),
     ]
 
 
-def _row(name: str, document: Json, shown: Sequence[tuple[str, str]]) -> Sequence[str]:
+def _row(name: str, document: Json, shown: Iterable[_Place]) -> Sequence[str]:
     return (
         name,
         str(document["epochs"]),
@@ -89,11 +92,15 @@ def _row(name: str, document: Json, shown: Sequence[tuple[str, str]]) -> Sequenc
     )
 
 
+def _spread(what: str, across: Json, shown: Iterable[_Place]) -> Sequence[str]:
+    """The row of means over recordings, or of standard deviations."""
+    spreads = (
+        *(across[key] for key in _FIGURES),
+        *(across["f1"][stage] for stage in _STAGES),
+        *(across[kind][key] for kind, key in shown),
+    )
+    return (what, "", *(_number(spread[what] if spread else None) for spread in spreads))
+
+
 def _number(value: float | None) -> str:
     return _UNDEFINED if value is None else f"{value:.3f}"
-
-
-def _spread(spread: Json | None) -> str:
-    if spread is None:
-        return _UNDEFINED
-    return _number(spread["mean"]) + ("" if spread["sd"] is None else f" ± {spread['sd']:.3f}")

@@ -205,7 +205,8 @@ def test_mean_and_deviation_are_over_recordings(tmp_path: Path) -> None:
     table = agreement_summary(result).splitlines()
     assert table[0].startswith("8 epochs   accuracy 0.875")
     assert any(line.split()[:3] == ["a", "2", "0.500"] for line in table)
-    assert any(line.startswith("mean ± sd") and "0.833 ± 0.289" in line for line in table)
+    assert table[-3].split() == ["mean", "0.833", *table[-3].split()[2:]]
+    assert table[-2].split()[:2] == ["sd", "0.289"]
     assert table[-1].split()[:3] == ["all", "epochs", "8"]
 
 
