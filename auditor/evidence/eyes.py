@@ -70,19 +70,21 @@ class Eyes:
 
     Attributes:
         label: of the left eye's channel, under which what both show is reported.
-        left, right: the channels.
+        difference, total: half the channels' difference, and half their sum.
         frontal: the foremost EEG, which sees blinks too; None where there is none.
-        apart, together: half the difference and half the sum below 15 Hz, µV.
-        moving: how likely movement covers either channel, second by second.
+        apart, together: the same below 15 Hz, µV.
+        moving_apart, moving_together: how likely movement covers the difference and the sum,
+            second by second.
     """
 
     label: str
-    left: Signal
-    right: Signal
+    difference: Signal
+    total: Signal
     frontal: Signal | None
     apart: Floats = field(repr=False)
     together: Floats = field(repr=False)
-    moving: Doubles = field(repr=False)
+    moving_apart: Doubles = field(repr=False)
+    moving_together: Doubles = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +134,24 @@ def both_eyes(signals: Signals) -> Eyes | None:
     right = signals.by_role.get(Role.RIGHT_EYE)
     if left is None or right is None or left.label == right.label:
         return None
-    below_left, below_right = left.band(None, SHAPE_HZ), right.band(None, SHAPE_HZ)
+    difference, total = _mean(left, right, np.subtract), _mean(left, right, np.add)
     return Eyes(
         left.label,
-        left,
-        right,
+        difference,
+        total,
         signals.by_role.get(Role.FRONTAL) or signals.by_role.get(Role.CENTRAL),
-        (below_left - below_right) / np.float32(2),
-        (below_left + below_right) / np.float32(2),
-        np.maximum(*(movement_probability(eye, signals.n_epochs) for eye in (left, right))),
+        difference.band(None, SHAPE_HZ),
+        total.band(None, SHAPE_HZ),
+        movement_probability(difference, signals.n_epochs),
+        movement_probability(total, signals.n_epochs),
     )
+
+
+def _mean(left: Signal, right: Signal, combined: np.ufunc) -> Signal:
+    """Half of both channels combined."""
+    samples: Floats = combined(left.samples, right.samples) / np.float32(2)
+    rate_hz = min(left.source_rate_hz, right.source_rate_hz)
+    return Signal(left.label, rate_hz, samples, left.recorded & right.recorded)
 
 
 def obstacles(signals: Signals, up_to_hz: float) -> Reasons:
@@ -163,6 +173,8 @@ def deflections(eyes: Eyes, *, in_phase: bool = False) -> Deflections:
     """Every deflection of the eyes that is out of phase, or in phase, candidates included."""
     shape = eyes.together if in_phase else eyes.apart
     other = eyes.apart if in_phase else eyes.together
+    # The steep flank of a large movement looks like muscle, but not in the opposite phase.
+    moving = eyes.moving_apart if in_phase else eyes.moving_together
     # left · right = together² − apart², of the jumps as of the channels themselves.
     jump, stray = jumps(shape), jumps(other)
     product = np.square(jump) - np.square(stray)
@@ -197,7 +209,7 @@ def deflections(eyes: Eyes, *, in_phase: bool = False) -> Deflections:
         _sameness(at / WORKING_RATE_HZ, sign, size),
         np.abs(_windows(stray, at)[:, _NEAR]).max(axis=1, initial=0.0).astype(np.float64),
         _noise(jump)[at].astype(np.float64),
-        eyes.moving[np.minimum(at // WORKING_RATE_HZ, len(eyes.moving) - 1)],
+        moving[np.minimum(at // WORKING_RATE_HZ, len(moving) - 1)],
     )
 
 

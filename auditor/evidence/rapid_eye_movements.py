@@ -64,7 +64,8 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
 def _out_of_phase(both: Eyes) -> Candidates:
     found = eyes.deflections(both)
     leaked = np.maximum(np.abs(found.frontal_gain) - EEG_GAIN, 0.0)
-    score = 2.4 + _shape(found) - 8.0 * leaked - _in_muscle(both, found)
+    muscle = in_muscle(both.total, found.start_s, found.end_s)
+    score = 2.4 + _shape(found) - 8.0 * leaked - muscle
     return eyes.candidates(found, _probability(score, eye_blinks.score(found)))
 
 
@@ -75,7 +76,8 @@ def _in_phase(both: Eyes) -> Candidates:
     """
     found = eyes.deflections(both, in_phase=True)
     leaked = np.maximum(np.abs(found.frontal_gain) - FRONTAL_GAIN, 0.0)
-    score = 1.0 + _shape(found) - 14.0 * leaked - _in_muscle(both, found)
+    muscle = in_muscle(both.difference, found.start_s, found.end_s)
+    score = 1.0 + _shape(found) - 14.0 * leaked - muscle
     return eyes.candidates(found, _probability(score, eye_blinks.score_in_phase(found)))
 
 
@@ -86,13 +88,6 @@ def _outside(found: Candidates, other: Measured) -> Candidates:
         within = (found.start_s < run.end_s) & (found.end_s > run.start_s)
         probability[within] *= 1.0 - run.probability
     return replace(found, probability=probability)
-
-
-def _in_muscle(both: Eyes, found: Deflections) -> Doubles:
-    """How much a burst of muscle in both channels speaks against each."""
-    each = [in_muscle(eye, found.start_s, found.end_s) for eye in (both.left, both.right)]
-    against: Doubles = np.mean(each, axis=0)
-    return against
 
 
 def _shape(found: Deflections) -> Doubles:

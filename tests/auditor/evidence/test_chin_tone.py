@@ -87,6 +87,11 @@ def test_a_chin_channel_of_100_hz_is_not_assessable() -> None:
     assert all("sampled at 100 Hz" in reason for reason in reasons)
 
 
+def test_a_dead_chin_channel_is_not_assessable() -> None:
+    reasons = measured(np.full_like(chin(CYCLE), 12.0)).not_assessable
+    assert all("flat" in reason for reason in reasons)
+
+
 @pytest.mark.parametrize("mains_hz", [50.0, 60.0])
 def test_mains_are_not_tone(mains_hz: float) -> None:
     emg = chin(CYCLE)

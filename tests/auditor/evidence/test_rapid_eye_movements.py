@@ -178,6 +178,14 @@ def test_a_movement_in_steps_is_one() -> None:
     assert event.amplitude_uv == pytest.approx(120, rel=0.2)
 
 
+def test_large_steep_movements_are_not_taken_for_muscle() -> None:
+    eyes = Eyes.at_rest(120)
+    times = np.arange(5.0, 115.0, 4.3)
+    for i, at_s in enumerate(times):
+        eyes.turn(at_s, (-1) ** i * saccade(250, 0.04, 0.4))
+    assert starts(found(eyes.measured(), RAPID)) == pytest.approx(times, abs=0.1)
+
+
 def test_a_movement_to_each_side_is_two() -> None:
     eyes = Eyes.at_rest(60)
     eyes.turn(20, saccade(100, 0.1, 0.3))
