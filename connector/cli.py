@@ -161,13 +161,22 @@ def verify_trail(
         Path | None,
         typer.Option(metavar="FILE", help="The public key, in PEM, that must have signed FILE."),
     ] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SEQ:HASH",
+            help="A hash that was noted elsewhere, as in a report's Provenance; any number.",
+        ),
+    ] = None,
 ) -> None:
     """Check the audit trail, or what was exported of it, and say where it breaks."""
     from connector.settings import load_store_settings
-    from connector.trail import AnchorFile
+    from connector.trail import AnchorFile, anchor_of
     from connector.trail_words import bundle_words, trail_words
 
     if file is not None:
+        if anchor:
+            raise UsageError("--anchor is of the whole trail: leave FILE out")
         from connector.trail_bundle import verify_bundle
         from connector.trail_key import public_key
 
@@ -177,7 +186,8 @@ def verify_trail(
     else:
         if key is not None:
             raise UsageError("--key is of a FILE: name that too")
-        anchors = tuple(AnchorFile(load_store_settings().anchors).anchors())
+        noted = AnchorFile(load_store_settings().anchors).anchors()
+        anchors = (*noted, *map(anchor_of, anchor or ()))
         with _store() as store:
             checked = store.verify_trail(anchors)
         _say(trail_words(checked, len(anchors)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from connector import pipeline, study, trigger
+from connector import codes, pipeline, study, trail, trigger
 from connector.audit_events import AuditEventWriter
 from connector.documents import Json, audit_json
 from connector.exchange import EhrWatch, Exchange
@@ -74,6 +75,7 @@ class EhrSteps:
     def _pulled(self, run: Run) -> study.Study:
         with self._watch.step(run) as exchanges:
             pulled = study.pull(self._client, run.source, self._folder / run.study_id)
+        self._store.note_patient(run, pulled.order.patient)
         content = {"recording": {"sha256": _file_sha256(pulled.recording)}}
         self._store.tell(Action.PULLED, run.study_id, content, run.worker)
         self._tell_ehr(run, exchanges, pulled.order.patient)
@@ -106,21 +108,21 @@ class EhrSteps:
             _json(document),
             _REPORT.dump_json(entries).decode(),
             run,
+            len(audited.audit.flagged),
         )
 
     def report(self, run: Run) -> str:
         audit = self._store.audit(run.study_id)
         if audit is None:
             raise LookupError(f"study {run.study_id} is to be reported and was never audited")
-        entries = _REPORT.validate_json(audit.report)
+        head = self._store.trail_head()
+        if head is None:
+            raise LookupError(f"study {run.study_id} is to be reported and is in no trail")
+        self._anchors.note(head.seq, head.hash)
+        entries = tuple(_anchored(entry, head) for entry in _REPORT.validate_json(audit.report))
         with self._watch.step(run) as exchanges:
             report = write_report(self._client, entries)[REPORT]
         self._tell_ehr(run, exchanges, _patient_of(entries))
-        head = self._store.trail_head()
-        if head is not None:
-            self._anchors.note(head.seq, head.hash)
-        # The EHR has the recording; a second copy of a patient's night is a risk without a use.
-        shutil.rmtree(self._folder / run.study_id, ignore_errors=True)
         return report
 
     def refuse(self, run: Run, reason: str) -> None:
@@ -133,7 +135,7 @@ class EhrSteps:
         """Deletes what is left here of recordings whose study has ended.
 
         Args:
-            kept: how long those of studies that ended without a report stay.
+            kept: how long they stay, so that a reviewer sees the signal.
         """
         ended = self._store.ended_before(self._clock() - kept)
         for study_id in ended:
@@ -145,6 +147,19 @@ class EhrSteps:
     def _tell_ehr(self, run: Run, exchanges: list[Exchange], patient: str | None) -> None:
         if self._events is not None:
             self._events.write(run.study_id, exchanges, patient)
+
+
+def _anchored(entry: Entry, head: trail.Entry) -> Entry:
+    """The Provenance with the trail's head, so that the EHR can tell if the trail is rewritten."""
+    if entry.role != "provenance":
+        return entry
+    value = f"trail:{head.seq}:{head.hash}"
+    source = {
+        "role": "source",
+        "what": {"identifier": {"system": codes.IDENTIFIERS, "value": value}},
+    }
+    entity = [*entry.resource["entity"], source]
+    return replace(entry, resource={**entry.resource, "entity": entity})
 
 
 def _patient_of(entries: tuple[Entry, ...]) -> str | None:

@@ -8,6 +8,7 @@ nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ class StoredStudy:
     state: State
     reason: str
     report: str | None
+    patient: str | None
     run: int
     tries: int
     created_at: datetime
@@ -114,6 +116,16 @@ class AuditedStudy:
     audit: AuditRow
     hypnogram: str
     evidence: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A study has come to a state, by the trail's entry ``seq``."""
+
+    seq: int
+    study_id: str
+    state: State
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +250,35 @@ class Store:
         with self._session() as session:
             return tuple(_stored(row) for row in session.scalars(newest))
 
+    def counts(self) -> tuple[Mapping[State, int], datetime | None]:
+        """How many studies are in each state, and since when the first queued one waits."""
+        counted = select(StudyRow.state, func.count()).group_by(StudyRow.state)
+        oldest = select(func.min(StudyRow.updated_at)).where(StudyRow.state == State.QUEUED)
+        with self._session() as session:
+            counts = {State(state): number for state, number in session.execute(counted)}
+            return counts, session.scalar(oldest)
+
+    def state_changes(self, after_seq: int = 0) -> tuple[StateChange, ...]:
+        """The changes of those studies that changed after an entry of the trail, in order."""
+        changed = select(TrailRow.study_id).where(
+            TrailRow.action == Action.STUDY.value, TrailRow.seq > after_seq
+        )
+        entries = (
+            select(TrailRow)
+            .where(TrailRow.action == Action.STUDY.value, TrailRow.study_id.in_(changed))
+            .order_by(TrailRow.seq)
+        )
+        with self._session() as session:
+            return tuple(
+                StateChange(
+                    row.seq,
+                    row.study_id or "",
+                    State(json.loads(row.details)["state"]),
+                    datetime.fromisoformat(row.at),
+                )
+                for row in session.scalars(entries)
+            )
+
     # ── documents ─────────────────────────────────────────────────────────────────────────
 
     def add_audit(
@@ -250,6 +291,7 @@ class Store:
         audit_document: str,
         report: str,
         run: Run | None = None,
+        n_flagged: int | None = None,
     ) -> None:
         """Keeps a hypnogram, the evidence and the audit of one against the other, or nothing."""
         now = self._clock()
@@ -292,12 +334,13 @@ class Store:
                     rulebook_sha256=rulebook.sha256,
                     document=audit_document,
                     report=report,
+                    n_flagged=n_flagged,
                     created_at=now,
                 ),
             )
 
     def add_further_audit(
-        self, earlier: AuditRow, rulebook: RulebookIdentity, audit_document: str
+        self, earlier: AuditRow, rulebook: RulebookIdentity, audit_document: str, n_flagged: int
     ) -> None:
         """Keeps an audit of what was audited before, beside the earlier one."""
         row = AuditRow(
@@ -307,6 +350,7 @@ class Store:
             rulebook_sha256=rulebook.sha256,
             document=audit_document,
             report="[]",
+            n_flagged=n_flagged,
             created_at=self._clock(),
         )
         with self._session.begin() as session:
@@ -387,6 +431,12 @@ class Store:
         )
         with self._session() as session:
             return session.scalars(latest).first()
+
+    def note_patient(self, run: Run, patient: str) -> None:
+        """Notes whose study it is."""
+        with self._session.begin() as session:
+            self._fenced(session, run)
+            _locked(session, run.study_id).patient = patient
 
     # ── runs and workers ──────────────────────────────────────────────────────────────────
 
@@ -474,6 +524,8 @@ class Store:
     def waiting(self, version: str) -> tuple[Waiting, ...]:
         """Studies that are under way and not yet in the queue of this version's workers.
 
+        The most urgent come first, and of these the one that was named first.
+
         Those that were handed to workers of another version are taken from them once none of
         those lives: they begin a new run, and the old one may write no more.
         """
@@ -484,7 +536,9 @@ class Store:
         )
         with self._session.begin() as session:
             rows = session.scalars(
-                found.order_by(StudyRow.created_at, StudyRow.id).with_for_update()
+                found.order_by(
+                    StudyRow.priority, StudyRow.created_at, StudyRow.id
+                ).with_for_update()
             ).all()
             for row in rows:
                 if row.version is not None:
@@ -515,11 +569,8 @@ class Store:
             )
 
     def ended_before(self, moment: datetime) -> tuple[str, ...]:
-        """The studies that have ended, and not in a report since ``moment``."""
-        ended = select(StudyRow.id).where(
-            (StudyRow.state == State.REPORTED)
-            | (StudyRow.state.in_(_ENDS) & (StudyRow.updated_at < moment))
-        )
+        """The studies that ended before ``moment``, in whichever way."""
+        ended = select(StudyRow.id).where(StudyRow.state.in_(_ENDS), StudyRow.updated_at < moment)
         with self._session() as session:
             return tuple(session.scalars(ended))
 
@@ -686,6 +737,7 @@ def _stored(row: StudyRow) -> StoredStudy:
         state=State(row.state),
         reason=row.reason,
         report=row.report,
+        patient=row.patient,
         run=row.run,
         tries=row.tries,
         created_at=row.created_at,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from auditor.errors import InputRefused
+from auditor.errors import InputRefused, UsageError
 from connector.tables import AuditRow, EvidenceRow, HypnogramRow, TrailHeadRow, TrailRow
 
 Details: TypeAlias = Mapping[str, Any]
@@ -183,6 +184,18 @@ class Anchor:
     seq: int
     hash: str
     place: str
+
+
+def anchor_of(value: str) -> Anchor:
+    """An anchor as a report's Provenance has it: ``trail:SEQ:HASH``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = re.fullmatch(r"(?:trail:)?(\d{1,18}):([0-9a-f]{64})", value)
+    if found is None:
+        raise UsageError(f"--anchor {value}: give SEQ:HASH as a report's Provenance has it")
+    return Anchor(int(found[1]), found[2], "the anchor given")
 
 
 class AnchorFile:

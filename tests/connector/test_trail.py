@@ -4,7 +4,7 @@ import json
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from connector.audit_events import AuditEventWriter
 from connector.cli import main
 from connector.exchange import EhrWatch, Exchange, Interaction
 from connector.fhir import FhirClient
+from connector.operations import operations
 from connector.store import RunEnded, State, Store
 from connector.trail import Action, Anchor, AnchorFile
 from connector.trail_bundle import export_bundle, verify_bundle
@@ -227,6 +228,32 @@ def test_writers_in_several_processes_keep_one_chain(store: Store, database_url:
     assert (checked.entries, checked.breaks) == (75, ())
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_trail_tells_how_long_the_work_takes(database_url: str) -> None:
+    now = NOW
+    store = Store.open(database_url, clock=lambda: now)
+    store.add_study("s1", "DocumentReference/1")
+    store.add_study("s2", "DocumentReference/2")
+    for minutes, state in ((1, State.PULLING), (3, State.SCORING), (10, State.REPORTING)):
+        now = NOW + timedelta(minutes=minutes)
+        store.advance("s1", state)
+    before = operations(store, now=now)
+    assert (before.queue_length, before.oldest_queued_s, before.workers) == (1, 600.0, 0)
+    assert [(each.state, each.seconds) for each in before.spells] == [
+        (State.QUEUED, 60.0),
+        (State.PULLING, 120.0),
+        (State.SCORING, 420.0),
+    ]
+    store.reported("s1", "DiagnosticReport/7")
+    after = operations(store, before.last_seq, now)
+    assert [(each.state, each.next_state) for each in after.spells] == [
+        (State.REPORTING, State.REPORTED)
+    ]
+    assert after.studies[State.REPORTED] == 1
+    assert operations(store, after.last_seq).spells == ()
+    store.close()
+
+
 # ── an export ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -321,6 +348,13 @@ def test_the_commands_tell_what_they_find(
     _fill(store)
     file = str(tmp_path / "s1.json")
     assert run("trail", "verify")[1].startswith("The audit trail holds: 9 entries, 0 anchors")
+    head = store.trail_head()
+    assert head is not None
+    anchor = f"trail:{head.seq}:{head.hash}"
+    assert ", 1 anchors; " in run("trail", "verify", "--anchor", anchor)[1]
+    code, said = run("trail", "verify", "--anchor", f"12:{head.hash}")
+    assert (code, "entries 10 to 12 are missing, by the anchor given" in said) == (3, True)
+    assert run("trail", "verify", "--anchor", "9:none")[0] == 2
     assert run("trail", "export", "s1", file)[0] == 0
     public = str(tmp_path / "data" / "trail-key.pub.pem")
     assert run("trail", "verify", file, "--key", public)[1].startswith("The export holds: study s1")
