@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.vocabulary import Montage
 from staging.render import Renderer, png
 from staging.stager import Progress
+
+_WORTH_PROCESSES = 240
+"""Images from which on several processes draw: one takes as long to start as some eighty images
+to draw (measured: see tests/benchmarks/bench_render.py)."""
 
 
 def write_images(
@@ -29,7 +35,8 @@ def write_images(
     progress("images", 0.0)
     renderer = Renderer(montage, mains_hz)
     folder.mkdir(parents=True, exist_ok=True)
-    for done, (epoch, image) in enumerate(zip(epochs, renderer.images(epochs), strict=True), 1):
+    images = renderer.images(epochs, cores() if len(epochs) >= _WORTH_PROCESSES else 1)
+    for done, (epoch, image) in enumerate(zip(epochs, images, strict=True), 1):
         _write_whole(png(image), folder / f"epoch-{epoch:04d}.png")
         progress("images", done / len(epochs))
 
@@ -41,3 +48,10 @@ def _write_whole(content: bytes, path: Path) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def cores() -> int:
+    """Those that this process may use, where the system tells."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -15,8 +15,6 @@ its traces change, and no file is written.
 from __future__ import annotations
 
 import io
-import os
-import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -54,9 +52,6 @@ _SAME_RATE_HZ = 0.1
 
 _BATCH = 16
 """Epochs that a worker draws at a time: 2.3 MB of samples there, 4.8 MB of pixels back."""
-
-_WORTH_PROCESSES = 240
-"""A process takes about as long to start as 80 images to draw: tests/benchmarks/bench_render.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +121,14 @@ class Renderer:
         """One epoch as an image; a trace is broken where nothing was recorded."""
         return self._sheet.draw(self._samples(epoch))
 
-    def images(self, epochs: Sequence[int], workers: int | None = None) -> Iterator[Image]:
+    def images(self, epochs: Sequence[int], workers: int = 1) -> Iterator[Image]:
         """The epochs' images in order.
 
         Args:
             epochs: by number from 0.
-            workers: processes that draw; by default this one for a few images, and as many as
-                there are cores for a night.
+            workers: processes that draw; 1 is this one. More are spawned, so that a script that
+                asks for them must be one that can be imported.
         """
-        if workers is None:
-            workers = _cores() if len(epochs) >= _WORTH_PROCESSES else 1
         if workers == 1:
             yield from map(self.image, epochs)
             return
@@ -254,13 +247,6 @@ class _Sheet:
             for line in (*self._traces, *self._grid):
                 self._axes.draw_artist(line)
         return np.asarray(self._canvas.buffer_rgba())[:, :, :3].copy()
-
-
-def _cores() -> int:
-    """Those that this process may use, where the system tells."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 _sheet = cache(_Sheet)

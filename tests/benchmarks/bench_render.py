@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image as PngImage
 
+from connector.images import cores
 from staging.montage import choose_montage
 from staging.phantom import PhantomSettings, simulate
 from staging.render import TRACES, Image, Renderer, filtered
@@ -91,7 +92,7 @@ def test_an_image_takes_a_quarter_of_the_published_time(tmp_path: Path) -> None:
 @pytest.mark.benchmark
 def test_a_night_on_all_cores(renderer: Renderer) -> None:
     times = {}
-    for name, workers in (("one process", 1), ("a process a core", None)):
+    for name, workers in (("one process", 1), ("a process a core", cores())):
         start = perf_counter()
         n_images = sum(1 for _ in renderer.images(range(N_NIGHT), workers))
         times[name] = perf_counter() - start
