@@ -44,6 +44,13 @@ RAPID = Phenomenon.RAPID_EYE_MOVEMENTS
 SLOW = Phenomenon.SLOW_EYE_MOVEMENTS
 BLINK = Phenomenon.EYE_BLINKS
 
+LEAST: Mapping[Phenomenon, tuple[float, float]] = {
+    RAPID: (0.80, 0.85),
+    BLINK: (0.70, 0.80),
+    SLOW: (0.60, 0.70),
+}
+"""Recall and precision."""
+
 ELECTRODES = ("E1", "E2", "M1", "M2", "Fpz", "F4")
 HORIZONTAL = {"E1": 1.0, "E2": -1.0}
 VERTICAL_ONE_ABOVE = {"E1": -1.0, "E2": 1.0, "Fpz": 1.6, "F4": 0.3}
@@ -336,3 +343,6 @@ def test_eye_movements_of_other_shapes_are_found(name: str) -> None:
     for kind, total in counts.items():
         marks = total.correct / max(total.recalled, 1)
         print(f"{total.line(kind.value)}   {marks:.2f} marks on each")
+    for kind, (recall, precision) in LEAST.items():
+        assert counts[kind].recalled >= recall * counts[kind].true, kind
+        assert counts[kind].correct >= precision * counts[kind].found, kind

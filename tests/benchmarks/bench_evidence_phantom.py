@@ -57,6 +57,9 @@ LEAST_CLEAN: Mapping[Phenomenon, tuple[float, float]] = {
     Phenomenon.K_COMPLEX: (0.75, 0.75),
     Phenomenon.SLOW_WAVE_ACTIVITY: (0.90, 0.80),
     Phenomenon.ALPHA_RHYTHM: (0.85, 0.75),
+    Phenomenon.RAPID_EYE_MOVEMENTS: (0.80, 0.85),
+    Phenomenon.EYE_BLINKS: (0.70, 0.80),
+    Phenomenon.SLOW_EYE_MOVEMENTS: (0.60, 0.70),
 }
 """Recall and precision that clean nights must reach. Waves just below 75 µV cost precision."""
 BINS = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
