@@ -25,7 +25,6 @@ from auditor.evidence.grid import (
     Mask,
     events_mask,
     logistic,
-    mask_of,
     runs,
     share_of_epochs,
 )
@@ -69,6 +68,8 @@ def _measures(swings: Swings, label: str, n_epochs: int) -> dict[str, tuple[Meas
         share_of_epochs(swings.time_filled(at_least), n_epochs)
         for at_least in (0.5, limits.clearly_there, limits.clearly_not)
     )
+    # Other waves make other pairs of swings, and these may be longer though they are fewer.
+    low, high = np.minimum(low, value), np.maximum(high, value)
     return {
         "slow_wave_fraction": measures_of(value, low, high, "1", label),
         "slow_wave_seconds": measures_of(
@@ -115,8 +116,7 @@ class Swings:
 
     def time_filled(self, at_least: float) -> Mask:
         """Where waves of at least this probability are, on the working grid."""
-        kept = self.probability >= at_least
-        return mask_of(self.start_s[kept], self.end_s[kept], self.n_samples)
+        return self._one_by_one(self.probability >= at_least).filling(at_least, self.n_samples)
 
     def waves(self) -> Candidates:
         """Whole waves, one after the other, first where they are likely, then the rest."""
@@ -129,17 +129,20 @@ class Swings:
     def _one_by_one(self, chosen: Mask) -> Candidates:
         """Every second swing of each run, as neighbours share a lobe.
 
-        The lobe that is left over where a run has an odd number of them belongs to the last.
+        A run of an even number of swings has a lobe too many for whole waves: the one at the end
+        whose loss leaves the larger swings.
         """
         first, past = runs(chosen)
         at = np.flatnonzero(chosen)
-        at = at[(at - np.repeat(first, past - first)) % 2 == 0]
-        end_s = self.end_s[at]
-        is_last = np.append(np.diff(np.searchsorted(past, at, side="right")) > 0, True)[: len(at)]
-        end_s[is_last] = self.end_s[past - 1]
+        run = np.repeat(np.arange(len(first)), past - first)
+        is_second = (at - first[run]) % 2 == 1
+        by_turns_uv = self.amplitude_uv[at] * np.where(is_second, 1.0, -1.0)
+        second_lead = np.bincount(run, by_turns_uv, len(first)) > 0
+        from_second = second_lead & ((past - first) % 2 == 0)
+        at = at[is_second == from_second[run]]
         return Candidates(
             self.start_s[at],
-            end_s,
+            self.end_s[at],
             self.probability[at],
             1.0 / (self.end_s[at] - self.start_s[at]),
             self.amplitude_uv[at],
