@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from auditor.errors import ServerFailed
-from connector.pages import STYLESHEET, problem_page, studies_page, study_page
-from connector.store import Store
+from connector.desk.mount import Desk, mount_desk
+from connector.pages import problem_page
 from connector.trigger import NotANotification, expected_authorization, hints
 
 HOOK = "/hooks/fhir"
@@ -39,11 +38,11 @@ _HEADERS = {
 }
 
 
-def create_app(store: Store, take_hint: Callable[[str | None], None], secret: str) -> FastAPI:
+def create_app(desk: Desk, take_hint: Callable[[str | None], None], secret: str) -> FastAPI:
     """The web application.
 
     Args:
-        store: what the pages show.
+        desk: where the studies are reviewed.
         take_hint: told of each notification; must return at once.
         secret: without it in their Authorization header, notifications are turned away.
     """
@@ -88,22 +87,7 @@ def create_app(store: Store, take_hint: Callable[[str | None], None], secret: st
         for hint in found:
             await run_in_threadpool(take_hint, hint)
 
-    @app.get("/", response_class=HTMLResponse)
-    def studies() -> str:
-        return studies_page(store.studies())
-
-    @app.get("/studies/{study_id}", response_class=HTMLResponse)
-    def study(study_id: str) -> str:
-        found = store.study(study_id)
-        if found is None:
-            raise HTTPException(404, "There is no study of this name.")
-        audit = store.audit(study_id)
-        return study_page(found, json.loads(audit.document) if audit else None)
-
-    @app.get("/static/page.css")
-    def stylesheet() -> Response:
-        return Response(STYLESHEET.read_text(encoding="utf-8"), media_type="text/css")
-
+    mount_desk(app, desk)
     return app
 
 

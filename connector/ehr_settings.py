@@ -18,11 +18,11 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from connector.client_keys import SigningKey, read_keys
 from connector.fhir.foreign import ForeignHosts, Network
-from staging.vlm_settings import PREFIX, HeaderSecret
+from staging.vlm_settings import Environment, HeaderSecret
 
 # What each interaction with the EHR needs, and no more, as SMART scopes v2: create, read, update,
 # delete, search. Some servers let nobody read who may not search. What is deleted was written a
@@ -79,15 +79,11 @@ def _networks(texts: list[str]) -> list[str]:
         raise ValueError("give networks with commas between, as 10.20.0.0/16") from None
 
 
-class EhrSettings(BaseSettings):
+class EhrSettings(Environment):
     """Where the EHR is, and by what right somnoaudit speaks to it.
 
     Each field is the environment variable ``SOMNOAUDIT_`` and its name in capitals.
     """
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
-    )
 
     fhir_url: HttpUrl = Field(description="Base address of the EHR's FHIR R4 server.")
     fhir_token: HeaderSecret | None = Field(

@@ -1,7 +1,7 @@
-"""What a physician sees: the list of studies, and a study's report.
+"""The report of an audited night as a page of its own, and the page of what went wrong.
 
-Pages are made from stored documents alone, so that a page shows what was audited then, not
-what today's program would find.
+A report is made from the audit document alone, so that it shows what was audited then, not what
+today's program would find.
 """
 
 from __future__ import annotations
@@ -15,28 +15,9 @@ from auditor.vocabulary import EPOCH_S, FlagCode
 from connector.documents import Json, write_json, write_text
 from connector.html import PAGES, plain, quantity, render
 from connector.hypnogram import draw_hypnogram
-from connector.store import State, StoredStudy
 from connector.wording import claimed, recording_start, time_of_day, within_budget
 
 STYLESHEET = PAGES / "page.css"
-
-_ENDED = (State.REPORTED, State.FAILED)
-
-
-def studies_page(studies: tuple[StoredStudy, ...]) -> str:
-    """The list of studies, newest first."""
-    return render("studies.html", studies=studies, unfinished=_unfinished(*studies))
-
-
-def study_page(study: StoredStudy, audit: Json | None) -> str:
-    """One study: its state, and its report once it is audited."""
-    return render(
-        "study.html",
-        study=study,
-        audit=audit,
-        unfinished=_unfinished(study),
-        **(_report(audit) if audit else {}),
-    )
 
 
 def problem_page(status: int, sentence: str) -> str:
@@ -146,7 +127,3 @@ def _unmet(condition: Json) -> str:
         f"{name}: measured {quantity(condition['measured'], condition['unit'])}, "
         f"threshold {quantity(condition['threshold'], condition['unit'])}"
     )
-
-
-def _unfinished(*studies: StoredStudy) -> bool:
-    return any(study.state not in _ENDED for study in studies)

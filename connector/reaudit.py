@@ -118,7 +118,10 @@ def _reaudited(store: Store, found: AuditedStudy, rulebook: Rulebook) -> Reaudit
     night = Night(evidence, hypnogram.stages, rulebook.quantities, rulebook.detection)
     changed = tuple(changes(before, after, RuleChecker(rulebook, night)))
     store.add_further_audit(
-        found.audit, rulebook.identity, json.dumps(after, ensure_ascii=False, allow_nan=False)
+        found.audit,
+        rulebook.identity,
+        json.dumps(after, ensure_ascii=False, allow_nan=False),
+        after["summary"]["flagged"],
     )
     return replace(
         same,

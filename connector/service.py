@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from auditor.errors import ServerFailed, SettingsRefused
 from connector.app import HOOK, create_app, serve
+from connector.desk.mount import Desk
 from connector.ehr import connect
 from connector.exchange import EhrWatch
 from connector.fhir import FhirClient
@@ -135,9 +136,25 @@ def until_told_to_stop(worker: Worker | None = None) -> None:
 
 
 def _app(settings: Settings, store: Store, worker: Worker, secret: str) -> FastAPI:
-    app = create_app(store, worker.take_hint, secret)
+    app = create_app(_desk(settings, store), worker.take_hint, secret)
     app.include_router(jwks_router(settings.signing_keys))
     return app
+
+
+def _desk(settings: Settings, store: Store) -> Desk:
+    folder = settings.data / "studies"
+
+    def recording_of(study_id: str) -> Path | None:
+        return next(folder.joinpath(study_id).glob("recording.?df"), None)
+
+    return Desk(
+        store,
+        recording_of,
+        signed=lambda _study, _number: None,
+        names=load_channel_names(settings.channels) if settings.channels else None,
+        smart=settings.smart_app,
+        local_login=settings.local_login,
+    )
 
 
 def _webhook_secret(settings: Settings) -> str:

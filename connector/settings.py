@@ -13,15 +13,15 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from auditor.errors import SettingsRefused
+from connector.desk_settings import DeskSettings
 from connector.ehr_settings import EhrSettings, HttpUrl
 from connector.work_settings import WorkSettings
 from staging.stager import stager_names
-from staging.vlm_settings import PREFIX, HeaderSecret, VlmSettings, problems_of
+from staging.vlm_settings import PREFIX, Environment, HeaderSecret, VlmSettings, problems_of
 
 _S = TypeVar("_S", bound="StoreSettings")
 
@@ -29,15 +29,11 @@ _S = TypeVar("_S", bound="StoreSettings")
 _DATABASES = "give an address that begins with sqlite:/// or postgresql://"
 
 
-class StoreSettings(BaseSettings):
+class StoreSettings(Environment):
     """Where studies are kept.
 
     Each field is the environment variable ``SOMNOAUDIT_`` and its name in capitals.
     """
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
-    )
 
     data: Path = Field(
         default_factory=lambda: Path.home() / ".somnoaudit",
@@ -100,7 +96,7 @@ class StoreSettings(BaseSettings):
         return url.render_as_string(hide_password=False)
 
 
-class Settings(StoreSettings, EhrSettings, VlmSettings, WorkSettings):
+class Settings(StoreSettings, EhrSettings, VlmSettings, WorkSettings, DeskSettings):
     """All that the service needs."""
 
     stager: str = Field(default="yasa", description="Who stages; see somnoaudit score --help.")

@@ -80,6 +80,7 @@ class StudyRow(Base):
         state: one of :class:`State`.
         reason: why it failed, as a sentence; empty otherwise.
         report: the DiagnosticReport in the EHR, once it is written.
+        patient: whose it is ("Patient/7"), once the EHR was asked.
         run: how often it was set on its way, from 1; only the last run may write.
         tries: how often a worker has begun this run and not come to its end.
         version: the order of steps by which this run was handed to the queue; None before.
@@ -94,6 +95,7 @@ class StudyRow(Base):
     state: Mapped[str] = mapped_column(String(16), index=True)
     reason: Mapped[str] = mapped_column(Text)
     report: Mapped[str | None] = mapped_column(String(255))
+    patient: Mapped[str | None] = mapped_column(String(255))
     run: Mapped[int] = mapped_column(Integer)
     tries: Mapped[int] = mapped_column(Integer)
     version: Mapped[str | None] = mapped_column(String(16))
@@ -155,6 +157,7 @@ class AuditRow(Base):
         document: the audit JSON.
         report: what is written to the EHR of it, as JSON; an empty list for an audit that was
             made again, of which nothing is.
+        n_flagged: how many epochs it flags; None for audits from before it was counted.
     """
 
     __tablename__ = "audits"
@@ -166,6 +169,7 @@ class AuditRow(Base):
     rulebook_sha256: Mapped[str] = mapped_column(String(64))
     document: Mapped[str] = mapped_column(CompressedText)
     report: Mapped[str] = mapped_column(CompressedText)
+    n_flagged: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pydantic import Field
-from pydantic_settings import BaseSettings
+
+from staging.vlm_settings import Environment
 
 
-class WorkSettings(BaseSettings):
+class WorkSettings(Environment):
     """How studies are worked on, by however many workers."""
 
     lease_seconds: float = Field(
@@ -19,11 +20,11 @@ class WorkSettings(BaseSettings):
         "to another.",
     )
     retention_days: float = Field(
-        default=7.0,
+        default=30.0,
         ge=0.0,
         le=3650.0,
-        description="How long the recording of a study that failed or was cancelled is kept; "
-        "that of a reported one is deleted at once.",
+        description="How many days the recording of a study that has ended is kept, for "
+        "reviewers to see; then it is deleted here, and the EHR has it.",
     )
     audit_events: bool = Field(
         default=True,
@@ -32,5 +33,5 @@ class WorkSettings(BaseSettings):
 
     @property
     def retention(self) -> timedelta:
-        """How long recordings of studies without a report are kept."""
+        """How long recordings are kept."""
         return timedelta(days=self.retention_days)

@@ -24,8 +24,8 @@ HeaderSecret = Annotated[SecretStr, AfterValidator(_header_safe)]
 """What goes over the wire in an Authorization header."""
 
 
-class VlmSettings(BaseSettings):
-    """How a vision-language model is asked.
+class Environment(BaseSettings):
+    """What all settings have in common.
 
     Each field is the environment variable ``SOMNOAUDIT_`` and its name in capitals.
     """
@@ -33,6 +33,10 @@ class VlmSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
     )
+
+
+class VlmSettings(Environment):
+    """How a vision-language model is asked."""
 
     data: Path = Field(
         default_factory=lambda: Path.home() / ".somnoaudit",
@@ -81,8 +85,10 @@ def problems_of(error: ValidationError) -> list[str]:
 
 
 def _problem(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    said = message.removeprefix("Value error, ")
+    if not place:  # of several together, which the message names itself
+        return said
     name = PREFIX + str(place[0]).upper()
     if kind == "missing":
         return f"{name} is not set"
-    said = message.removeprefix("Value error, ")
     return f"{name}: {said[0].lower()}{said[1:]}"

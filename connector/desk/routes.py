@@ -6,8 +6,8 @@ reloading sends nothing twice.
 
 # Without annotations as text: FastAPI reads those of routes, which name what is local here.
 import io
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -19,14 +19,16 @@ from auditor.errors import ServerFailed
 from auditor.vocabulary import SCORED_STAGES, Epoch, Stage
 from connector.desk.epoch_view import view_epoch
 from connector.desk.opened import OpenedStudy, OpenStudies
-from connector.desk.people import Person
 from connector.desk.report_document import report_html, report_pdf
 from connector.desk.review import Action, Decision, Reason, Review, ReviewConflict
 from connector.desk.review_store import NewDecision, ReviewStore
+from connector.desk.sessions import Visitor
 from connector.desk.study_view import view_study
 from connector.desk.waveforms import CHOICES, MEDIA_TYPE, waveform
+from connector.desk.work_list import Shown, listed
 from connector.html import render
 from connector.hypnogram import DENSITY_HEIGHT
+from connector.store import Store, StoredStudy, utc_now
 
 FILTERS = (
     ("standard", "0.3–35 Hz, chin 10–100 Hz"),
@@ -36,15 +38,8 @@ FILTERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """Who asks for a page, and the token that their forms must carry."""
-
-    person: Person
-    csrf: str
-
-
 def desk_routes(
+    store: Store,
     studies: OpenStudies,
     reviews: ReviewStore,
     visitor_of: Callable[[Request], Visitor],
@@ -53,7 +48,8 @@ def desk_routes(
     """The routes of the desk.
 
     Args:
-        studies: opens the studies that are shown.
+        store: knows the studies, audited or not.
+        studies: opens those that are shown.
         reviews: keeps what is decided.
         visitor_of: who asks; raises an HTTPException where nobody is logged in.
         signed: told of each signature, by study and number; must return at once.
@@ -61,16 +57,53 @@ def desk_routes(
     routes = APIRouter()
     Visiting = Annotated[Visitor, Depends(visitor_of)]  # noqa: N806 - a type
 
-    def opened_study(study_id: str, _visitor: Visiting) -> OpenedStudy:
-        found = studies.open(study_id)
+    def stored_study(study_id: str, visitor: Visiting) -> StoredStudy:
+        found = store.study(study_id)
+        if found is None or not visitor.person.may_see(found.patient):
+            # The same answer to both: what there is, is nobody's business who may not see it.
+            raise HTTPException(404, "There is no study of this name.")
+        return found
+
+    Stored = Annotated[StoredStudy, Depends(stored_study)]  # noqa: N806 - a type
+
+    def opened_study(study: Stored) -> OpenedStudy:
+        found = studies.open(study.id)
         if found is None:
-            raise HTTPException(404, "There is no audited study of this name.")
+            raise HTTPException(404, "The study is not audited yet.")
         return found
 
     Opened = Annotated[OpenedStudy, Depends(opened_study)]  # noqa: N806 - a type
 
     def review_of(opened: OpenedStudy) -> Review:
         return reviews.review(opened.audit_id, opened.hypnogram.stages, opened.flagged)
+
+    @routes.get("/", response_class=HTMLResponse)
+    def work_list(visitor: Visiting, shown: Shown = Shown.ALL) -> str:
+        """The studies, newest first, with what is left to do about each."""
+        seen = tuple(s for s in store.studies() if visitor.person.may_see(s.patient))
+        items = listed(store.sessions, seen, utc_now())
+        parts = Counter(item.shown for item in items)
+        return render(
+            "studies.html",
+            studies=[item for item in items if shown in (Shown.ALL, item.shown)],
+            counts=[(name, len(items) if name is Shown.ALL else parts[name]) for name in Shown],
+            shown=shown,
+            unfinished=parts[Shown.UNDER_WAY] > 0,
+            person=visitor.person,
+        )
+
+    @routes.get("/studies/{study_id}", response_class=HTMLResponse)
+    def study(study: Stored, visitor: Visiting) -> str:
+        """One study: its night once it is audited, and how far it is until then."""
+        opened = studies.open(study.id)
+        if opened is None:
+            return render(
+                "waiting.html",
+                study=study,
+                unfinished=not study.state.is_end,
+                person=visitor.person,
+            )
+        return night_page(study, opened, review_of(opened), visitor)
 
     @routes.get("/studies/{study_id}/spectrogram.png")
     def spectrogram(opened: Opened) -> Response:
@@ -100,7 +133,7 @@ def desk_routes(
 
     @routes.post("/studies/{study_id}/signature", response_model=None)
     def sign(
-        study_id: str,
+        study: Stored,
         opened: Opened,
         visitor: Visiting,
         seen: Annotated[str, Form()],
@@ -112,10 +145,10 @@ def desk_routes(
         try:
             signature = reviews.sign(review, visitor.person.name, seen)
         except ReviewConflict as conflict:
-            page = night_page(opened, review_of(opened), visitor, f"Not signed: {conflict}.")
+            page = night_page(study, opened, review_of(opened), visitor, f"Not signed: {conflict}.")
             return HTMLResponse(page, 409)
-        signed(study_id, signature.number)
-        return RedirectResponse(f"/studies/{study_id}", status_code=303)
+        signed(study.id, signature.number)
+        return RedirectResponse(f"/studies/{study.id}", status_code=303)
 
     @routes.get("/studies/{study_id}/epochs/{number}", response_class=HTMLResponse)
     def epoch_page(study_id: str, number: int, opened: Opened, visitor: Visiting) -> str:
@@ -213,11 +246,17 @@ def desk_routes(
     return routes
 
 
-def night_page(opened: OpenedStudy, review: Review, visitor: Visitor, conflict: str = "") -> str:
+def night_page(
+    study: StoredStudy,
+    opened: OpenedStudy,
+    review: Review,
+    visitor: Visitor,
+    conflict: str = "",
+) -> str:
     """One audited night: drawn, counted, its flagged epochs listed, its signature."""
     return render(
         "night.html",
-        study=opened.study,
+        study=study,
         audit=opened.audit,
         view=view_study(opened, review),
         review=review,

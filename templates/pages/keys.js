@@ -2,6 +2,15 @@
 
 const TYPED = new Set(["INPUT", "SELECT", "TEXTAREA"]);
 
+// In a list of rows, j and k go from one to the next.
+function moved(step) {
+  const rows = [...document.querySelectorAll("[data-row]")];
+  if (!rows.length) return false;
+  const at = rows.indexOf(document.activeElement);
+  rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + step))].focus();
+  return true;
+}
+
 document.addEventListener("keydown", (event) => {
   const target = event.target;
   if (event.key === "Escape" && TYPED.has(target.tagName)) {
@@ -10,6 +19,12 @@ document.addEventListener("keydown", (event) => {
   }
   const typing = TYPED.has(target.tagName) && target.type !== "checkbox";
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "j" || event.key === "k") {
+    if (moved(event.key === "j" ? 1 : -1)) {
+      event.preventDefault();
+      return;
+    }
+  }
   const found = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
   if (!found) return;
   event.preventDefault();

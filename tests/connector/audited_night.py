@@ -27,6 +27,7 @@ from auditor.vocabulary import (
 )
 from connector.documents import Json, audit_json
 from connector.figures import sleep_figures
+from connector.kept import keep_evidence, keep_hypnogram
 
 STAGER = StagerIdentity("scored", "1.0", "c0ffee" + "0" * 58)
 RULEBOOK = RulebookIdentity("2026.1", "feed" * 16)
@@ -40,6 +41,11 @@ SPINDLE = "a sleep spindle <at> 14 s & more"
 
 def audited_night(n_epochs: int = 960) -> Json:
     """Cycles of sleep with one unscored epoch (20); epochs 12, 57 and 130 are flagged."""
+    return night_documents(n_epochs)[2]
+
+
+def night_documents(n_epochs: int = 960) -> tuple[str, bytes, Json]:
+    """The same night's hypnogram, evidence and audit, as the store keeps them."""
     stages = [_STAGES[_CYCLE[i % len(_CYCLE)]] for i in range(n_epochs)]
     stages[20] = Stage.UNSCORED
     hypnogram = Hypnogram(STAGER, tuple(ScoredEpoch(i, stage) for i, stage in enumerate(stages)))
@@ -62,7 +68,8 @@ def audited_night(n_epochs: int = 960) -> Json:
         (),
         tuple(EpochEvidence(i, {}, {}) for i in range(n_epochs)),
     )
-    return audit_json(audit, evidence, sleep_figures(hypnogram).document())
+    document = audit_json(audit, evidence, sleep_figures(hypnogram).document())
+    return keep_hypnogram(hypnogram), keep_evidence(evidence), document
 
 
 def _epoch(index: int, stage: Stage) -> EpochAudit:

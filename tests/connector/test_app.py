@@ -15,6 +15,7 @@ from audited_night import RULEBOOK, SPINDLE, STAGER, audited_night
 
 from auditor.errors import ServerFailed
 from connector.app import create_app, serve
+from connector.desk.mount import Desk
 from connector.pages import write_report
 from connector.store import State, Store
 
@@ -37,9 +38,19 @@ def taken() -> list[str | None]:
 
 @pytest.fixture
 def web(store: Store, taken: list[str | None]) -> Iterator[httpx.Client]:
-    app = create_app(store, taken.append, SECRET)
+    app = create_app(_desk(store), taken.append, SECRET)
     with serve(app, "127.0.0.1", 0) as address, httpx.Client(base_url=address) as client:
+        log_in(client)
         yield client
+
+
+def _desk(store: Store) -> Desk:
+    return Desk(store, lambda _study: None, signed=lambda *_: None, local_login=True)
+
+
+def log_in(client: httpx.Client, role: str = "physician") -> None:
+    answer = client.post("/login/local", data={"name": "Dr. Example", "role": role})
+    assert answer.status_code == 303
 
 
 def test_the_service_says_that_it_is_there(web: httpx.Client) -> None:
@@ -96,7 +107,10 @@ def test_a_notification_without_end_is_cut_off(web: httpx.Client) -> None:
 
 def _add_audited(store: Store, study_id: str) -> None:
     store.add_study(study_id, "DocumentReference/12")
-    store.add_audit(study_id, STAGER, "[]", b"", RULEBOOK, json.dumps(audited_night()), "[]")
+    hypnogram, evidence, audit = night_documents()
+    store.add_audit(
+        study_id, STAGER, hypnogram, evidence, RULEBOOK, json.dumps(audit), "[]", n_flagged=3
+    )
     store.reported(study_id, "DiagnosticReport/9")
 
 
@@ -106,17 +120,15 @@ def test_the_list_links_to_each_study(web: httpx.Client, store: Store) -> None:
     store.add_study("s2", "DocumentReference/13")
     store.fail("s2", "The recording holds no EEG channel.")
     page = web.get("/").text
-    assert '<a href="/studies/s1">s1</a>' in page
+    assert '<a href="/studies/s1" data-row>s1</a>' in page
     assert "DiagnosticReport/9" in page
     assert "The recording holds no EEG channel." in page
     assert "http-equiv" not in page  # nothing is going on, so nothing to look again for
 
 
-def test_a_report_shows_figures_and_the_flagged_epochs_in_review_order(
-    web: httpx.Client, store: Store
-) -> None:
-    _add_audited(store, "s1")
-    page = web.get("/studies/s1").text
+def test_a_report_shows_figures_and_the_flagged_epochs_in_review_order(tmp_path: Path) -> None:
+    write_report(audited_night(), tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "AI-generated; not reviewed or signed by a physician." in page
     assert "3 of 960 epochs" in page
     positions = [page.index(f'<tr id="epoch-{number}"') for number in (12, 57, 130)]
@@ -214,7 +226,7 @@ def test_short_recordings_have_pages_too(n_epochs: int, tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_said(store: Store, taken: list[str | None]) -> None:
-    app = create_app(store, taken.append, SECRET)
+    app = create_app(_desk(store), taken.append, SECRET)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -224,7 +236,7 @@ def test_a_taken_port_is_said(store: Store, taken: list[str | None]) -> None:
 
 
 def test_a_host_that_is_none_is_said(store: Store, taken: list[str | None]) -> None:
-    app = create_app(store, taken.append, SECRET)
+    app = create_app(_desk(store), taken.append, SECRET)
     for host in ("no-such-host.invalid", "ä" * 70):
         with pytest.raises(ServerFailed, match="cannot listen on"), serve(app, host, 0):
             pass
@@ -237,7 +249,7 @@ def test_a_client_that_never_ends_does_not_keep_the_service_from_stopping(
     address: list[str] = []
 
     def run() -> None:
-        with serve(create_app(store, taken.append, SECRET), "127.0.0.1", 0) as own:
+        with serve(create_app(_desk(store), taken.append, SECRET), "127.0.0.1", 0) as own:
             address.append(own)
             up.set()
             stop.wait()
@@ -271,7 +283,7 @@ def _unfinished_notification(address: str) -> socket.socket:
 
 
 def test_a_stopped_service_is_gone(store: Store, taken: list[str | None]) -> None:
-    with serve(create_app(store, taken.append, SECRET), "127.0.0.1", 0) as address:
+    with serve(create_app(_desk(store), taken.append, SECRET), "127.0.0.1", 0) as address:
         assert httpx.get(f"{address}/healthz").is_success
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/healthz")

@@ -119,7 +119,7 @@ def test_a_further_audit_is_of_the_same_hypnogram_and_evidence(store: Store) -> 
     store.add_audit("s1", YASA, "scored", b"measured", RULEBOOK, "{}", "[1]")
     first = store.audited_study("s1")
     assert first is not None
-    store.add_further_audit(first.audit, RulebookIdentity("2", "cd" * 32), '{"again": 1}')
+    store.add_further_audit(first.audit, RulebookIdentity("2", "cd" * 32), '{"again": 1}', 3)
     second = store.audited_study("s1")
     assert second is not None
     assert (second.hypnogram, second.evidence) == ("scored", b"measured")

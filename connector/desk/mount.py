@@ -1,0 +1,66 @@
+"""The desk as a part of the web application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from connector.desk.login import LoginNeeded, login_routes, visitor_of
+from connector.desk.opened import OpenStudies, RecordingOf
+from connector.desk.review_store import ReviewStore
+from connector.desk.routes import desk_routes
+from connector.desk.sessions import Sessions
+from connector.desk.smart_login import SmartApp
+from connector.html import PAGES
+from connector.store import Store
+from staging.montage import ChannelNames
+
+_STATIC = {".css": "text/css", ".js": "text/javascript"}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the desk is made of.
+
+    Attributes:
+        store: where studies are kept.
+        recording_of: where a study's recording lies.
+        signed: told of each signature, by study and number; must return at once.
+        names: the hospital's own channel names.
+        smart: the desk as the EHR knows it; None where nobody logs in through the EHR.
+        local_login: whether anybody at this very machine may choose who they are.
+    """
+
+    store: Store
+    recording_of: RecordingOf
+    signed: Callable[[str, int], None]
+    names: ChannelNames | None = None
+    smart: SmartApp | None = None
+    local_login: bool = False
+
+
+def mount_desk(app: FastAPI, desk: Desk) -> None:
+    """Adds the desk's routes to the application."""
+    sessions = Sessions(desk.store.sessions)
+    studies = OpenStudies(desk.store, desk.recording_of, desk.names)
+    reviews = ReviewStore(desk.store.sessions)
+    app.include_router(login_routes(sessions, desk.smart, desk.local_login))
+    app.include_router(desk_routes(desk.store, studies, reviews, visitor_of(sessions), desk.signed))
+
+    @app.exception_handler(LoginNeeded)
+    def show_login(_request: Request, _needed: LoginNeeded) -> Response:
+        return RedirectResponse("/login", 303)
+
+    for path in PAGES.iterdir():
+        suffix = path.name[path.name.rfind(".") :]
+        if suffix in _STATIC:
+            _serve_static(app, path.name, path.read_text(encoding="utf-8"), _STATIC[suffix])
+
+
+def _serve_static(app: FastAPI, name: str, text: str, media_type: str) -> None:
+    @app.get(f"/static/{name}", include_in_schema=False)
+    def static() -> Response:
+        return Response(text, media_type=media_type)

@@ -1,0 +1,115 @@
+"""The studies and what is left to do about each, without opening any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Select, distinct, func, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from connector.desk.review import USUAL_SECONDS, Action
+from connector.desk.review_store import DecisionRow, SignatureRow
+from connector.store import StoredStudy
+from connector.tables import AuditRow, HypnogramRow, State
+
+
+class Shown(StrEnum):
+    """Which studies the list shows."""
+
+    ALL = "all"
+    TO_REVIEW = "to review"
+    SIGNED = "signed"
+    UNDER_WAY = "under way"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of the list.
+
+    Attributes:
+        study: the study.
+        n_flagged: flagged epochs; None before it is audited, or where they were not counted.
+        n_settled: epochs that a physician has decided.
+        signed: how often it was signed.
+        age: since it arrived, in words.
+    """
+
+    study: StoredStudy
+    n_flagged: int | None
+    n_settled: int
+    signed: int
+    age: str
+
+    @property
+    def shown(self) -> Shown:
+        """The part of the list that it belongs to."""
+        if self.study.state in (State.FAILED, State.CANCELLED):
+            return Shown.FAILED
+        if self.signed:
+            return Shown.SIGNED
+        return Shown.TO_REVIEW if self.study.state is State.REPORTED else Shown.UNDER_WAY
+
+    @property
+    def minutes(self) -> float | None:
+        """Expected for what is still to be reviewed."""
+        if self.n_flagged is None or self.shown is not Shown.TO_REVIEW:
+            return None
+        return max(0, self.n_flagged - self.n_settled) * USUAL_SECONDS / 60
+
+
+def listed(
+    sessions: sessionmaker[Session], studies: Sequence[StoredStudy], now: datetime
+) -> tuple[Listed, ...]:
+    """Studies with what is left to do, in the same order."""
+    latest = (
+        select(HypnogramRow.study_id, func.max(AuditRow.id).label("audit_id"))
+        .join(AuditRow, AuditRow.hypnogram_id == HypnogramRow.id)
+        .where(HypnogramRow.study_id.in_([study.id for study in studies]))
+        .group_by(HypnogramRow.study_id)
+        .subquery()
+    )
+    flagged = select(latest.c.study_id, AuditRow.n_flagged).join(
+        AuditRow, AuditRow.id == latest.c.audit_id
+    )
+    settled = (
+        select(latest.c.study_id, func.count(distinct(DecisionRow.epoch)))
+        .join(DecisionRow, DecisionRow.audit_id == latest.c.audit_id)
+        .where(DecisionRow.action != Action.SECOND_READER.value, DecisionRow.proposed.is_(False))
+        .group_by(latest.c.study_id)
+    )
+    signed = (
+        select(latest.c.study_id, func.max(SignatureRow.number))
+        .join(SignatureRow, SignatureRow.audit_id == latest.c.audit_id)
+        .group_by(latest.c.study_id)
+    )
+    with sessions() as session:
+        n_flagged = _by_study(session, flagged)
+        n_settled = _by_study(session, settled)
+        n_signed = _by_study(session, signed)
+    return tuple(
+        Listed(
+            study,
+            n_flagged.get(study.id),
+            n_settled.get(study.id) or 0,
+            n_signed.get(study.id) or 0,
+            age_in_words((now - study.created_at).total_seconds()),
+        )
+        for study in studies
+    )
+
+
+def age_in_words(seconds: float) -> str:
+    """How long ago, as people say it."""
+    for unit, length_s in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length_s:
+            return f"{seconds // length_s:.0f} {unit}"
+    return "just now"
+
+
+def _by_study(session: Session, chosen: Select[Any]) -> Mapping[str, int | None]:
+    return {row[0]: row[1] for row in session.execute(chosen)}
