@@ -19,7 +19,7 @@ from auditor.errors import RecordingRefused, ServerFailed, SettingsRefused, Usag
 from auditor.rulebook import load_rulebook
 from auditor.vocabulary import Channel, Derivation, Hypnogram, Montage, Recording, Role, Span, Stage
 from staging.prompt import own_prompt
-from staging.render import Renderer
+from staging.render import Image, Renderer
 from staging.reply import LONGEST_REPLY
 from staging.vlm_server_stager import make
 
@@ -89,8 +89,8 @@ def test_every_epoch_is_asked_about_once_as_published(
     assert hypnogram.stager.name == "vlm-server"
     assert hypnogram.stager.version == "sleepvlm"
 
-    renderer = Renderer(night)
-    shown = sorted(tuple(epoch_of(url, renderer) for url in asked.images) for asked in server.asked)
+    drawn = list(Renderer(night).images(range(N_EPOCHS)))
+    shown = sorted(tuple(epoch_of(url, drawn) for url in asked.images) for asked in server.asked)
     assert shown == sorted([(0, 1), *((i - 1, i, i + 1) for i in range(1, 7)), (6, 7)])
     middle = next(asked for asked in server.asked if len(asked.images) == 3)
     assert middle.texts == [
@@ -110,13 +110,13 @@ def test_every_epoch_is_asked_about_once_as_published(
     assert "Authorization" not in middle.headers
 
 
-def epoch_of(url: str, renderer: Renderer) -> int:
+def epoch_of(url: str, drawn: list[Image]) -> int:
     """Which epoch an image shows, by its pixels."""
     head, _, data = url.partition(",")
     assert head == "data:image/png;base64"
     with PngImage.open(io.BytesIO(b64decode(data))) as opened:
         pixels = np.asarray(opened)
-    return next(i for i in range(N_EPOCHS) if np.array_equal(pixels, renderer.image(i)))
+    return next(i for i, image in enumerate(drawn) if np.array_equal(pixels, image))
 
 
 def test_probabilities_are_those_of_the_stages_token(start: Start, night: Montage) -> None:
