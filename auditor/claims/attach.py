@@ -40,6 +40,9 @@ def attach(state: State) -> None:
                 quantity = negated(quantity)
             _give(owner, quantity, bool(mark.aside), timed)
     _give_channels(row, mentions)
+    antecedent = _antecedent(state)
+    if antecedent is not None:
+        antecedent.channels += [m.channel for m in row if m.channel]
 
 
 def _quantities(mark: Mark, before: Sequence[Mark]) -> Iterator[Quantity]:

@@ -404,6 +404,7 @@ def test_parts_of_the_epoch(text: str, extent: Extent) -> None:
         ("A spindle is seen in Chin 1-2.", "Chin 1-2"),
         ("EMG 1-F shows a spindle.", "EMG 1-F"),
         ("Chin 1-2 shows low tone.", "Chin 1-2"),
+        ("A spindle of 12 Hz, lasting 1 s, is seen in Chin 1-2 at 12.5–13.7 s.", "Chin 1-2"),
     ],
 )
 def test_a_pair_of_chin_electrodes_is_a_channel(text: str, channel: str) -> None:
