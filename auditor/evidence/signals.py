@@ -189,6 +189,8 @@ def _piece(channel: Channel, ratio: Fraction, start: int, stop: int) -> tuple[Fl
     raw = np.full(last - first, np.nan)
     raw[max(-first, 0) :][: len(inside)] = inside
     known = np.isfinite(raw)
+    if not known.any():
+        return np.zeros(stop - start, np.float32), np.zeros(stop - start, np.bool_)
     np.clip(raw, -_LARGEST_UV, _LARGEST_UV, out=raw)
 
     at = (np.arange(start, stop) / WORKING_RATE_HZ * rate_hz - first).round().astype(np.intp)
