@@ -55,8 +55,8 @@ BY_SECONDS = {Phenomenon.ALPHA_RHYTHM, Phenomenon.SLOW_WAVE_ACTIVITY}
 LEAST_CLEAN: Mapping[Phenomenon, tuple[float, float]] = {
     Phenomenon.SLEEP_SPINDLE: (0.85, 0.85),
     Phenomenon.K_COMPLEX: (0.75, 0.75),
-    Phenomenon.SLOW_WAVE_ACTIVITY: (0.90, 0.80),
-    Phenomenon.ALPHA_RHYTHM: (0.85, 0.75),
+    Phenomenon.SLOW_WAVE_ACTIVITY: (0.90, 0.85),
+    Phenomenon.ALPHA_RHYTHM: (0.90, 0.80),
     Phenomenon.RAPID_EYE_MOVEMENTS: (0.80, 0.85),
     Phenomenon.EYE_BLINKS: (0.70, 0.80),
     Phenomenon.SLOW_EYE_MOVEMENTS: (0.60, 0.70),
