@@ -274,7 +274,7 @@ def test_trouble_that_passes_leaves_no_trace(
 def test_a_server_that_hangs_is_asked_again(
     start: Start, night: Montage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SOMNOAUDIT_VLM_TIMEOUT_S", "0.5")
+    monkeypatch.setenv("SOMNOAUDIT_VLM_TIMEOUT_S", "2")
     server = start(lambda asked: Reply(hangs=True) if asked.number == 3 else always_n2(asked))
     assert stage(night, server.address).stages == (Stage.N2,) * N_EPOCHS
     assert len(server.asked) > N_EPOCHS
