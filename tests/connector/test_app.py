@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from audited_night import RULEBOOK, SPINDLE, STAGER, audited_night
+from audited_night import RULEBOOK, SPINDLE, STAGER, audited_night, night_documents
 
 from auditor.errors import ServerFailed
 from connector.app import create_app, serve
