@@ -20,7 +20,15 @@ from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationE
 
 from auditor.errors import InputRefused
 from connector.codes import POLYSOMNOGRAPHY_ORDER
-from connector.fhir import FhirClient, NotFound, Resource, difference, reference_to
+from connector.edf_join import join
+from connector.fhir import (
+    FhirClient,
+    NotFound,
+    Resource,
+    difference,
+    reference_to,
+    telling_of_a_full_disk,
+)
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -196,21 +204,40 @@ def pull(client: FhirClient, source: str, folder: Path) -> Study:
 
     Raises:
         StudyRefused: something is missing or does not go together; the message says what.
+        RecordingRefused: it has several recordings, and they cannot be joined to one.
+        SettingsRefused: the disk is full.
         FhirError: the EHR did not answer as it must, or the recording came damaged.
     """
     resource = client.read(*_parts(source))
     order = _order_of(client, resource)
     client.read(*_parts(order.patient))
-    attachment = _recording_of(_parsed(_DocumentReference, resource, source))
+    attachments = _recordings_of(_parsed(_DocumentReference, resource, source))
     folder.mkdir(parents=True, exist_ok=True)
-    recording = folder / f"recording.{_format_of(attachment) or 'edf'}"
-    if attachment.url:
-        client.download(
-            attachment.url, recording, size=attachment.size, sha1_base64=attachment.hash
-        )
-    else:
-        recording.write_bytes(_inline(attachment, source))
+    recording = folder / f"recording.{_format_of(attachments[0]) or 'edf'}"
+    if len(attachments) == 1:
+        _bring(client, attachments[0], source, recording)
+        return Study(order, recording)
+    parts = [folder / f"part-{nth}" for nth, _ in enumerate(attachments, start=1)]
+    joined = folder / "joined"
+    try:
+        for attachment, part in zip(attachments, parts, strict=True):
+            _bring(client, attachment, source, part)
+        with telling_of_a_full_disk(folder):
+            join(parts, joined)
+        joined.replace(recording)
+    finally:
+        for path in (*parts, joined):
+            path.unlink(missing_ok=True)
     return Study(order, recording)
+
+
+def _bring(client: FhirClient, attachment: _Attachment, source: str, path: Path) -> None:
+    if attachment.url:
+        client.download(attachment.url, path, size=attachment.size, sha1_base64=attachment.hash)
+        return
+    content = _inline(attachment, source)
+    with telling_of_a_full_disk(path.parent):
+        path.write_bytes(content)
 
 
 def _order_of(client: FhirClient, resource: Resource) -> StudyOrder:
@@ -271,22 +298,24 @@ def _identity(client: FhirClient, document: _DocumentReference) -> str:
     return str(uuid5(NAMESPACE_URL, f"{client.base_url}/{document.name}"))
 
 
-def _recording_of(document: _DocumentReference) -> _Attachment:
+def _recordings_of(document: _DocumentReference) -> list[_Attachment]:
+    """The files that the recording consists of, each once: a copy has the same hash."""
     attachments = [content.attachment for content in document.content]
     recordings = [a for a in attachments if _format_of(a)] or [
         a for a in attachments if a.content_type == "application/octet-stream"
     ]
-    if len(recordings) != 1:
+    if not recordings:
         raise StudyRefused(
             document.name,
-            f"it has {len(recordings) or 'no'} EDF or BDF attachments",
-            "attach the recording as one file with contentType application/edf",
+            "it has no EDF or BDF attachments",
+            "attach the recording with contentType application/edf",
         )
-    if not (recordings[0].url or recordings[0].data):
+    if not all(recording.url or recording.data for recording in recordings):
         raise StudyRefused(
             document.name, "its attachment has neither url nor data", "attach the recording"
         )
-    return recordings[0]
+    own = {recording.hash or f"{nth}": recording for nth, recording in enumerate(recordings)}
+    return list(own.values())
 
 
 def _format_of(attachment: _Attachment) -> Literal["edf", "bdf"] | None:

@@ -31,7 +31,7 @@ from connector.fhir.errors import (
     WrongAttachment,
 )
 from connector.fhir.foreign import NO_HOSTS, ForeignHosts
-from connector.fhir.partial import difference
+from connector.fhir.partial import difference, telling_of_a_full_disk
 
 __all__ = [
     "NO_HOSTS",
@@ -61,4 +61,5 @@ __all__ = [
     "query_of",
     "reference_in",
     "reference_to",
+    "telling_of_a_full_disk",
 ]

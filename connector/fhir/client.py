@@ -36,7 +36,7 @@ Criteria: TypeAlias = Mapping[str, str | Sequence[str]]
 Operations: TypeAlias = Sequence[Mapping[str, Any]]
 
 # A search that goes on for longer is not one of ours; a circle may have ever new addresses.
-_MOST_PAGES = 1000
+_MOST_PAGES = 300
 
 # Others write as well: who loses the race this often in a row meets no chance but a fault.
 _AMENDED_WITHIN = 5

@@ -92,6 +92,11 @@ def check_room(folder: Path, n_bytes: int) -> None:
 
 @contextmanager
 def telling_of_a_full_disk(folder: Path) -> Iterator[None]:
+    """Turns what the operating system says of a full disk into a sentence.
+
+    Raises:
+        SettingsRefused: the disk is full.
+    """
     try:
         yield
     except OSError as error:

@@ -47,9 +47,7 @@ class Wire:
         UsageError: the base is not an http or https address, or holds a password.
     """
 
-    def __init__(
-        self, base_url: str, auth: httpx.Auth | None, hooks: Hooks | None = None
-    ) -> None:
+    def __init__(self, base_url: str, auth: httpx.Auth | None, hooks: Hooks | None = None) -> None:
         self.base = checked_base(base_url)
         self.server = self.base.netloc.decode("ascii")
         self.http = httpx.Client(
