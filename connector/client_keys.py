@@ -88,8 +88,8 @@ def _of_jwk(text: str) -> Iterator[SigningKey]:
     try:
         document = json.loads(text)
         for jwk in document.get("keys", [document]):
-            kind = {"RSA": RSAAlgorithm, "EC": ECAlgorithm}[jwk["kty"]]
-            yield _usable(kind.from_jwk(jwk), jwk.get("kid"))
+            from_jwk = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk}[jwk["kty"]]
+            yield _usable(from_jwk(jwk), jwk.get("kid"))
     except (jwt.InvalidKeyError, KeyError, TypeError, AttributeError, json.JSONDecodeError):
         raise ValueError(problem) from None
 
