@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.errors import InputRefused, SomnoauditError, UsageError
+from connector import cli_train
 from connector.plain_text import one_line, plain_prose
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ studies_app = typer.Typer(no_args_is_help=True, help="See, cancel and retry stud
 app.add_typer(studies_app, name="studies")
 trail_app = typer.Typer(no_args_is_help=True, help="Check and export the audit trail.")
 app.add_typer(trail_app, name="trail")
+app.add_typer(cli_train.app, name="train")
 
 RecordingPath = Annotated[Path, typer.Argument(metavar="RECORDING", help="An EDF or BDF file.")]
 JsonPath = Annotated[

@@ -59,18 +59,18 @@ class BatchedEncoder(nn.Module):
         hidden = self._in_windows(hidden)
         for number, block in enumerate(self.visual.blocks):
             whole = number in self.visual.fullatt_block_indexes
-            hidden = hidden + self._attend(block.attn, _norm(block.norm1, hidden), whole)
-            middle, mlp = _norm(block.norm2, hidden), block.mlp
-            gate = F.silu(_linear(mlp.gate_proj, middle))
-            hidden = hidden + _linear(mlp.down_proj, gate * _linear(mlp.up_proj, middle))
+            hidden = hidden + self._attend(block.attn, norm(block.norm1, hidden), whole)
+            middle, mlp = norm(block.norm2, hidden), block.mlp
+            gate = F.silu(linear(mlp.gate_proj, middle))
+            hidden = hidden + linear(mlp.down_proj, gate * linear(mlp.up_proj, middle))
         merger = self.visual.merger
-        four = _norm(merger.ln_q, hidden).reshape(len(patches), -1, merger.hidden_size)
-        merged = _linear(merger.mlp[2], F.gelu(_linear(merger.mlp[0], four)))
+        four = norm(merger.ln_q, hidden).reshape(len(patches), -1, merger.hidden_size)
+        merged = linear(merger.mlp[2], F.gelu(linear(merger.mlp[0], four)))
         return merged[:, self.back]
 
     def _attend(self, attention: nn.Module, hidden: Tensor, whole: bool) -> Tensor:
         n, length, width = hidden.shape
-        three = _linear(attention.qkv, hidden).reshape(n, length, 3, attention.num_heads, -1)
+        three = linear(attention.qkv, hidden).reshape(n, length, 3, attention.num_heads, -1)
         query, key, value = three.unbind(2)
         span = length if whole else self.window
         query, key, value = (
@@ -78,7 +78,7 @@ class BatchedEncoder(nn.Module):
             for each in (self._turned(query), self._turned(key), value)
         )
         mixed = F.scaled_dot_product_attention(query, key, value)
-        return _linear(attention.proj, mixed.transpose(1, 2).reshape(n, length, width))
+        return linear(attention.proj, mixed.transpose(1, 2).reshape(n, length, width))
 
     def _turned(self, each: Tensor) -> Tensor:
         """With rotary positions, ``(n, length, heads, width)``."""
@@ -87,11 +87,11 @@ class BatchedEncoder(nn.Module):
         return each * cos + torch.cat((-second, first), dim=-1) * sin
 
 
-def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+def linear(layer: nn.Linear, x: Tensor) -> Tensor:
     """In the precision of what comes in, whatever that of the weights."""
     bias = None if layer.bias is None else layer.bias.to(x.dtype)
     return F.linear(x, layer.weight.to(x.dtype), bias)
 
 
-def _norm(layer: nn.Module, x: Tensor) -> Tensor:
+def norm(layer: nn.Module, x: Tensor) -> Tensor:
     return F.rms_norm(x, (x.shape[-1],), layer.weight.to(x.dtype), layer.variance_epsilon)

@@ -68,7 +68,9 @@ class Training:
         threads: in which the shares of a batch are worked on.
     """
 
-    def __init__(self, parts: dict[str, nn.Module], schedule: Schedule, state: Path, threads: int) -> None:
+    def __init__(
+        self, parts: dict[str, nn.Module], schedule: Schedule, state: Path, threads: int
+    ) -> None:
         self.parts = parts
         self.schedule = schedule
         self.step = 0
@@ -86,7 +88,7 @@ class Training:
         if state.exists():
             kept = torch.load(state, weights_only=True)
             for name, part in parts.items():
-                part.load_state_dict(kept[name])
+                part.load_state_dict(kept[name], strict=False)
             self._optimizer.load_state_dict(kept["optimizer"])
             self.step = kept["step"]
 
@@ -124,9 +126,14 @@ class Training:
 
     def save(self) -> None:
         """Whole or not at all: a stop in between leaves what was saved before."""
-        kept = {name: part.state_dict() for name, part in self.parts.items()}
+        kept = {name: _learnt(part) for name, part in self.parts.items()}
         whole = {**kept, "optimizer": self._optimizer.state_dict(), "step": self.step}
         self._state.parent.mkdir(parents=True, exist_ok=True)
         beside = self._state.with_suffix(".part")
         torch.save(whole, beside)
         os.replace(beside, self._state)
+
+
+def _learnt(part: nn.Module) -> dict[str, torch.Tensor]:
+    """Only what is trained: of a large model with adapters, the adapters."""
+    return {name: p.detach() for name, p in part.named_parameters() if p.requires_grad}

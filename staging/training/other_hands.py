@@ -73,7 +73,10 @@ def _add(
     spread: tuple[float, ...],
     wave: Wave,
 ) -> None:
-    first, last = max(0, int(start_s * rate)), min(signals.shape[1], int((start_s + duration_s) * rate))
+    first, last = (
+        max(0, int(start_s * rate)),
+        min(signals.shape[1], int((start_s + duration_s) * rate)),
+    )
     if first < last:
         values = wave(np.arange(first, last) / rate - start_s)
         signals[:, first:last] += np.outer(spread, values)
@@ -141,9 +144,12 @@ def _wave(event: PlannedEvent, rng: Rng) -> Wave:
             fast = float(rng.uniform(17, 25))
             return lambda t: (oscillation(t) + 0.2 * size * np.sin(2 * np.pi * fast * t)) * flat(t)
         case Phenomenon.K_COMPLEX | Phenomenon.VERTEX_SHARP_WAVES:
-            return lambda t: size * (
-                -0.6 * np.exp(-0.5 * ((t / lasts - 0.3) / 0.09) ** 2)
-                + 0.4 * np.exp(-0.5 * ((t / lasts - 0.65) / 0.14) ** 2)
+            return lambda t: (
+                size
+                * (
+                    -0.6 * np.exp(-0.5 * ((t / lasts - 0.3) / 0.09) ** 2)
+                    + 0.4 * np.exp(-0.5 * ((t / lasts - 0.65) / 0.14) ** 2)
+                )
             )
         case Phenomenon.SLOW_WAVE_ACTIVITY:
             return lambda t: -0.5 * size * np.sin(2 * np.pi * t / lasts)

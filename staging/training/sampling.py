@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from staging.training.phantom_nights import TrainingNight
+from staging.training.nights import EpochTruth, TrainingNight
 
 
 class Epochs:
@@ -32,20 +32,28 @@ class Epochs:
         """``(n, 224, 448, 3)``."""
         return np.stack([self.nights[self.night[i]].images[self.index[i]] for i in chosen])
 
-    def weights(self) -> npt.NDArray[np.float64]:
-        """Chances of being shown: by the inverse root of how frequent stage and rules are.
+    def of_same_night(self, i: int) -> range:
+        """The epochs of an epoch's night."""
+        night = self.night[i]
+        return range(int(self._starts[night]), int(self._starts[night + 1]))
 
-        Epochs whose rules are not sure are not shown as targets.
+    def truth(self, i: int) -> EpochTruth:
+        return self.nights[self.night[i]].truth[self.index[i]]
+
+    def weights(self) -> npt.NDArray[np.float64]:
+        """Chances of being shown: by how rare stage and rules are, roots of their inverse.
+
+        Epochs without a reply are not shown as targets.
         """
-        kinds = [
-            (self.nights[n].stages[i], self.nights[n].rules[i])
-            for n, i in zip(self.night, self.index, strict=True)
-        ]
-        counts = Counter(kinds)
-        stages = Counter(stage for stage, _ in kinds)
+        truth = [self.truth(i) for i in range(len(self))]
+        kinds = Counter((each.stage, each.rules) for each in truth)
+        stages = Counter(each.stage for each in truth)
         chance = np.array(
-            [(stages[stage] ** -0.5) * (counts[stage, rules] ** -0.3) for stage, rules in kinds]
+            [
+                bool(each.reply)
+                * stages[each.stage] ** -0.5
+                * kinds[each.stage, each.rules] ** -0.3
+                for each in truth
+            ]
         )
-        first_known = np.array([self.nights[n].first_known for n in self.night])
-        chance[self.index < first_known] = 0.0
         return np.asarray(chance / chance.sum())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,19 +23,20 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
 from auditor.vocabulary import SCORED_STAGES
-from staging.prompt import Window
+from staging.prompt import Window, window_around
 from staging.reply import Reply, read_reply
 from staging.training.blank import blank_images
 from staging.training.compact import END, IMAGE_PAD, chat_text, patches, save_checkpoint
-from staging.training.encoder import BatchedEncoder
+from staging.training.decoder import reply_states
+from staging.training.encoder import BatchedEncoder, linear
 from staging.training.loop import Journal, Schedule, Training
-from staging.training.phantom_nights import TrainingNight
+from staging.training.nights import TrainingNight
 from staging.training.sampling import Epochs
 from staging.training.wording import BLANK_REASON, reply
 
 IMAGE_TOKENS = 128
 _MICRO = 8
-_ALONE = 0.3
+_ALONE = 0.45
 """Share of the steps in which the target is shown alone."""
 _FALSE = 0.3
 """Share of the windows whose neighbours are another epoch's, or blank."""
@@ -109,10 +111,7 @@ class Replies:
     """Every epoch's reply as tokens, and how much each token weighs."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, epochs: Epochs) -> None:
-        texts = [
-            epochs.nights[night].replies[index]
-            for night, index in zip(epochs.night, epochs.index, strict=True)
-        ]
+        texts = [epochs.truth(i).reply for i in range(len(epochs))]
         end = tokenizer.convert_tokens_to_ids(END)
         ids = tokenizer([*texts, _BLANK_REPLY], add_special_tokens=False)["input_ids"]
         self._ids = [torch.tensor([*each, end]) for each in ids]
@@ -128,16 +127,39 @@ class Replies:
         return ids, weights
 
 
+_WEIGHTY = frozenset(
+    [
+        "No",
+        "or",
+        "low",
+        "intermediate",
+        "high",
+        "Slow",
+        "Alpha",
+        "Low-amplitude",
+        "F4",
+        "C4",
+        "O2",
+        "Rapid",
+        "Eye",
+        "Chin",
+        "An",
+        "K",
+        "sleep",
+        "vertex",
+    ]
+)
+"""Words with which a sentence, or what it is about, is decided."""
+
+
 def _token_weights(tokenizer: PreTrainedTokenizerFast) -> Tensor:
     """What is decided weighs more than what follows of itself."""
     weights = torch.full((len(tokenizer),), 0.5)
     for token, i in tokenizer.get_vocab().items():
         word = token.strip("Ġ")
-        if word in _STAGES or word[-2:-1] == "." and word[:1] in "WNRM":
+        if word in _STAGES or _is_rule(word):
             weights[i] = 4.0
-        elif word in ("No", "or", "low", "intermediate", "high", "Slow", "Alpha", "Low-amplitude"):
-            weights[i] = 2.0
-        elif word in ("F4", "C4", "O2", "Rapid", "Eye", "Chin", "An", "K", "sleep", "vertex"):
+        elif word in _WEIGHTY:
             weights[i] = 2.0
         elif word.replace(".", "").isdigit():
             weights[i] = 1.5
@@ -147,8 +169,12 @@ def _token_weights(tokenizer: PreTrainedTokenizerFast) -> Tensor:
 def _tokens_of_rules(tokenizer: PreTrainedTokenizerFast) -> Tensor:
     about = torch.zeros(len(tokenizer), dtype=torch.bool)
     for token, i in tokenizer.get_vocab().items():
-        about[i] = token[-2:-1] == "." and token[:1] in "WNRM"
+        about[i] = _is_rule(token)
     return about
+
+
+def _is_rule(word: str) -> bool:
+    return word[-2:-1] == "." and word[0] in "WNRM"
 
 
 def train_sft_compact(
@@ -212,10 +238,8 @@ def _window(epochs: Epochs, target: int, alone: bool, rng: np.random.Generator) 
         return Shown(None, blank, None, True) if alone else Shown(near[0], blank, near[1], True)
     if alone:
         return Shown(None, target, None, False)
-    night = epochs.night
-    before = target - 1 if target and night[target - 1] == night[target] else None
-    after = target + 1
-    follows = after if after < len(epochs) and night[after] == night[target] else None
+    real = _around(epochs, target)
+    before, follows = real.preceding, real.subsequent
     if rng.random() < _FALSE:
         before, follows = (_other(epochs, rng) for _ in range(2))
         return Shown(before, target, follows, False)
@@ -234,15 +258,11 @@ def _other(epochs: Epochs, rng: np.random.Generator) -> int:
 
 
 @torch.no_grad()
-def embed(
-    model: Qwen2_5_VLForConditionalGeneration, epochs: Epochs, threads: int
-) -> Tensor:
+def embed(model: Qwen2_5_VLForConditionalGeneration, epochs: Epochs, threads: int) -> Tensor:
     """The merged tokens of every image, ``(n + blank ones, 128, width)``, half precision.
 
-    The blank images come last, so that negative numbers find them.
+    The blank images come last, so that negative numbers find one.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     encoder = BatchedEncoder(model)
     width = model.config.text_config.hidden_size
     blank = blank_images()
@@ -254,7 +274,7 @@ def embed(
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, np.array_split(np.arange(len(epochs)), -(-len(epochs) // 16))))
-    kept[len(epochs) :] = encoder(patches(blank[::-1]).bfloat16()).half()
+    kept[len(epochs) :] = encoder(patches(blank).bfloat16()).half()
     return kept
 
 
@@ -289,18 +309,17 @@ def _loss_alike(
     ids = torch.stack([F.pad(each, (0, longest - len(each))) for each, _ in told])
     weights = torch.stack([F.pad(each, (0, longest - len(each))) for _, each in told])
     shown = images[torch.tensor([each.images for each in windows])]
-    with torch.autocast("cpu", torch.bfloat16):
-        before, positions = prompts.embedded(windows[0].window, shown)
-        length = before.shape[1]
-        words = model.get_input_embeddings()(ids[:, :-1])
-        first = positions[0, 0, -1] + 1
-        after = (first + torch.arange(longest - 1)).expand(3, len(ids), -1)
-        hidden = model.model.language_model(
-            inputs_embeds=torch.cat([before, words], dim=1),
-            position_ids=torch.cat([positions, after], dim=2),
-            use_cache=False,
-        ).last_hidden_state[:, length - 1 :]
-        logits = model.lm_head(hidden)
+    before, positions = prompts.embedded(windows[0].window, shown)
+    words = model.get_input_embeddings()(ids[:, :-1])
+    first = positions[0, 0, -1] + 1
+    after = (first + torch.arange(longest - 1)).expand(3, len(ids), -1)
+    hidden = reply_states(
+        model.model.language_model,
+        torch.cat([before, words], dim=1).bfloat16(),
+        torch.cat([positions, after], dim=2),
+        longest,
+    )
+    logits = linear(model.lm_head, hidden)
     cost = F.cross_entropy(logits.float().flatten(0, 1), ids.flatten(), reduction="none")
     return (cost * weights.flatten()).sum(), weights.sum()
 
@@ -349,30 +368,33 @@ def _check(
     """Kappa, rules and readable replies on some of the nights that are not trained on."""
     inner = [
         i
-        for i in range(1, len(held_out) - 1)
-        if held_out.night[i - 1] == held_out.night[i + 1] and held_out.index[i] > 1
+        for i in range(len(held_out))
+        if held_out.truth(i).reply and len(_around(held_out, i).epochs) == 3
     ]
     inner = inner[:: max(1, len(inner) // 128)]
-    windows = [
-        Shown(None, i, None, True) if alone else Shown(i - 1, i, i + 1, True) for i in inner
-    ]
+    windows = [Shown(None, i, None, True) if alone else Shown(i - 1, i, i + 1, True) for i in inner]
     replies = [
         text
         for part in range(0, len(windows), 32)
         for text in answer(model, tokenizer, prompts, images, windows[part : part + 32])
     ]
     readings = [read_reply(text) for text in replies]
-    truth = [held_out.nights[held_out.night[i]] for i in inner]
-    stages = [night.stages[held_out.index[i]] for night, i in zip(truth, inner, strict=True)]
-    rules = [night.rules[held_out.index[i]] for night, i in zip(truth, inner, strict=True)]
+    stages = [held_out.truth(i).stage for i in inner]
+    rules = [held_out.truth(i).rules for i in inner]
     told = [each.stage.value if isinstance(each, Reply) else "?" for each in readings]
     cited = [each.applicable_rules if isinstance(each, Reply) else None for each in readings]
     return {
         "kappa": round(float(cohen_kappa_score(stages, told)), 3),
-        "rules_exact": round(float(np.mean([a == b for a, b in zip(rules, cited, strict=True)])), 3),
+        "rules_exact": round(
+            float(np.mean([a == b for a, b in zip(rules, cited, strict=True)])), 3
+        ),
         "readable": round(float(np.mean([_is_json(text) for text in replies])), 3),
         "example": replies[0],
     }
+
+
+def _around(epochs: Epochs, i: int) -> Window:
+    return window_around(i, epochs.of_same_night(i))
 
 
 def _is_json(text: str) -> bool:

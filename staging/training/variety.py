@@ -157,9 +157,7 @@ def _own_ways(plan: NightPlan, rng: Rng) -> NightPlan:
     for event in plan.events:
         if event.kind is Phenomenon.K_COMPLEX and rng.random() < central_share:
             event = replace(event, focus=Role.CENTRAL)
-        events.append(
-            replace(event, amplitude_uv=event.amplitude_uv * size.get(event.kind, 1.0))
-        )
+        events.append(replace(event, amplitude_uv=event.amplitude_uv * size.get(event.kind, 1.0)))
     return replace(plan, events=tuple(events), subject=_other_background(plan.subject, rng))
 
 

@@ -44,6 +44,11 @@ def reply(reasoning: str, rules: Sequence[str], stage: str) -> str:
     )
 
 
+def short_reply(rules: Sequence[str], stage: str) -> str:
+    """A reply without reasons, for epochs that nobody gave any for."""
+    return json.dumps({"applicable_rules": list(rules), "sleep_stage": stage}, ensure_ascii=False)
+
+
 def true_reply(seen: Seen, roles: Set[Role]) -> str:
     """The reply that holds in every word for what these traces show of an epoch."""
     return reply(true_reasoning(seen, roles), seen.rules, seen.stage)

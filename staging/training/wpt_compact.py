@@ -11,16 +11,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 as everyone calls it
-from sklearn.metrics import cohen_kappa_score
+from sklearn.metrics import average_precision_score, cohen_kappa_score
 from torch import Tensor, nn
 
 from auditor.vocabulary import SCORED_STAGES
 from staging.training.compact import build_tokenizer, new_model, patches, save_checkpoint
 from staging.training.encoder import BatchedEncoder
 from staging.training.loop import Journal, Schedule, Training
-from staging.training.phantom_nights import TrainingNight
+from staging.training.nights import TrainingNight
 from staging.training.sampling import Epochs
 from staging.training.seconds import EVENTS, SECONDS, STEPS, VALUES
 
@@ -28,8 +29,6 @@ ROWS, COLUMNS = 8, 16
 """Merged visual tokens of an image."""
 _PARTS = 2
 """Pieces of a column for which values are told, before they are brought to whole seconds."""
-_SCALE = (50.0, 8.0)
-"""µV and dB: by which amplitudes are divided and powers scaled to be of the size of 1."""
 _MICRO = 8
 _STAGES = [stage.value for stage in SCORED_STAGES]
 
@@ -81,7 +80,7 @@ def train_wpt_compact(
     Started again with the same folder, it goes on from the last save.
     """
     journal = Journal(folder / "wpt.jsonl")
-    tokenizer = build_tokenizer(reply for night in nights for reply in night.replies)
+    tokenizer = build_tokenizer(each.reply for night in nights for each in night.truth)
     model = new_model(tokenizer, seed)
     heads = Heads(model.config.text_config.hidden_size)
     encoder = BatchedEncoder(model)
@@ -121,18 +120,26 @@ def _loss(
     told = torch.isfinite(true_values)
     scaled = torch.where(told, _scaled(true_values), 0.0)
     value_loss = (F.smooth_l1_loss(values, scaled, reduction="none") * told).sum() / told.sum()
-    true_events = torch.tensor(np.stack([night.events[i] for night, i in of])).float() / 255
-    event_loss = F.binary_cross_entropy_with_logits(
-        events, true_events, weight=1.0 + 3.0 * true_events
-    )
+    known = [n for n, (night, _) in enumerate(of) if night.events is not None]
+    event_loss = torch.zeros(())
+    if known:
+        true_events = torch.tensor(np.stack([_events(*of[n]) for n in known])).float() / 255
+        event_loss = F.binary_cross_entropy_with_logits(
+            events[known], true_events, weight=1.0 + 3.0 * true_events
+        )
     row = torch.arange(ROWS).repeat_interleave(COLUMNS).repeat(len(of))
     column = torch.arange(COLUMNS).repeat(ROWS * len(of))
     places = places.flatten(0, 1)
     place_loss = F.cross_entropy(places[:, :ROWS], row) + F.cross_entropy(places[:, ROWS:], column)
-    true_stages = torch.tensor([_STAGES.index(night.stages[i]) for night, i in of])
+    true_stages = torch.tensor([_STAGES.index(night.truth[i].stage) for night, i in of])
     stage_loss = F.cross_entropy(stages, true_stages)
     total: Tensor = value_loss + 6.0 * event_loss + 0.1 * place_loss + 0.3 * stage_loss
     return share * total
+
+
+def _events(night: TrainingNight, epoch: int) -> npt.NDArray[np.uint8]:
+    assert night.events is not None  # noqa: S101 asked for only where known
+    return np.asarray(night.events[epoch])
 
 
 def _scaled(values: Tensor) -> Tensor:
@@ -145,18 +152,20 @@ def _scaled(values: Tensor) -> Tensor:
 @torch.no_grad()
 def _check(encoder: BatchedEncoder, heads: Heads, epochs: Epochs) -> dict[str, float]:
     """Kappa of the stage from one image, and how well events are placed."""
-    from sklearn.metrics import average_precision_score
-
     chosen = np.arange(0, len(epochs), max(1, len(epochs) // 160))
-    true_stages = [epochs.nights[epochs.night[i]].stages[epochs.index[i]] for i in chosen]
+    true_stages = [epochs.truth(i).stage for i in chosen]
     told_events, told_stages = [], []
     for part in np.array_split(chosen, -(-len(chosen) // _MICRO)):
         _, events, _, stages = heads(_look(encoder, epochs, part))
         told_events.append(events.numpy())
         told_stages += [_STAGES[i] for i in stages.argmax(1).tolist()]
-    true_events = np.stack([epochs.nights[epochs.night[i]].events[epochs.index[i]] for i in chosen])
-    scores = np.concatenate(told_events)
     result = {"kappa": round(float(cohen_kappa_score(true_stages, told_stages)), 3)}
+    if any(night.events is None for night in epochs.nights):
+        return result
+    true_events = np.stack(
+        [_events(epochs.nights[epochs.night[i]], epochs.index[i]) for i in chosen]
+    )
+    scores = np.concatenate(told_events)
     for column, sort in enumerate(EVENTS):
         truth = true_events[..., column].ravel() > 127
         if truth.any():

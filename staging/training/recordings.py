@@ -1,0 +1,126 @@
+"""Training nights from recordings that people scored, in the layout of MASS-EX.
+
+``annotations/fine/SUBJECT.csv`` holds epochs with rationales, ``annotations/coarse/SUBJECT.csv``
+epochs with stage and rules alone; the recordings are EDF files whose names begin with the
+subject's, as MASS names them ("01-01-0001 PSG.edf").
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditor.errors import RecordingRefused, ScoringRefused
+from auditor.vocabulary import SCORED_STAGES, Recording
+from staging.montage import choose_montage
+from staging.training.nights import EpochTruth, is_whole, write_night
+from staging.training.wording import reply, short_reply
+
+TRACKS = ("fine", "coarse")
+_COLUMNS = ("N", "Stage", "applicable_rules")
+_STAGES = {stage.value: stage.value for stage in SCORED_STAGES} | {"REM": "R", "Wake": "W"}
+
+Reader = Callable[[Path], Recording]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A recording with its annotations.
+
+    Attributes:
+        name: as the annotations call it.
+        recording: the file.
+        annotations: the CSV files, fine before coarse.
+    """
+
+    name: str
+    recording: Path
+    annotations: tuple[Path, ...]
+
+
+def subjects(annotations: Path, recordings: Path) -> Iterator[Subject]:
+    """Everyone with annotations, fine or coarse, in order of name.
+
+    Raises:
+        ScoringRefused: the folder has no annotations of either track.
+        RecordingRefused: someone's recording is missing, or there are two.
+    """
+    found: dict[str, list[Path]] = {}
+    for track in TRACKS:
+        for path in sorted((annotations / track).glob("*.csv")):
+            found.setdefault(path.stem, []).append(path)
+    if not found:
+        raise ScoringRefused(
+            annotations, "has no fine/SUBJECT.csv or coarse/SUBJECT.csv", "give that folder"
+        )
+    files = sorted(
+        each for each in recordings.rglob("*") if each.suffix.lower() in (".edf", ".bdf")
+    )
+    for name, paths in sorted(found.items()):
+        named = [each for each in files if each.stem == name or each.stem.startswith(f"{name} ")]
+        if len(named) != 1:
+            many = "no recording is" if not named else f"{len(named)} recordings are"
+            raise RecordingRefused(
+                str(recordings / f"{name}.edf"), f"{many} of this name", "leave one, or its CSV out"
+            )
+        yield Subject(name, named[0], tuple(paths))
+
+
+def write_subject(
+    subject: Subject, read: Reader, folder: Path, mains_hz: float, first_epoch: int
+) -> Path:
+    """Draws a subject's night, if it is not there yet; returns where.
+
+    Args:
+        subject: who.
+        read: reads a recording.
+        folder: where nights are written.
+        mains_hz: frequency of the notch.
+        first_epoch: the number that the annotations give the recording's first epoch.
+
+    Raises:
+        ScoringRefused: the annotations do not fit the recording.
+        RecordingRefused: the recording cannot be read or drawn.
+    """
+    stem = folder / subject.name.replace(" ", "-")
+    if is_whole(stem):
+        return stem
+    recording = read(subject.recording)
+    truth = [EpochTruth("?")] * recording.n_epochs
+    for path in reversed(subject.annotations):
+        for epoch, scored in _rows(path, first_epoch):
+            if not 0 <= epoch < len(truth):
+                raise ScoringRefused(
+                    path,
+                    f"scores epoch {epoch + first_epoch}, which the recording does not have",
+                    "check that both are of one night, and --first-epoch",
+                )
+            truth[epoch] = scored
+    write_night(stem, choose_montage(recording), mains_hz, truth)
+    return stem
+
+
+def _rows(path: Path, first_epoch: int) -> Iterator[tuple[int, EpochTruth]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.DictReader(file)
+        missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
+        if missing:
+            raise ScoringRefused(path, f"has no column {missing[0]}", "give a CSV as of MASS-EX")
+        for line, row in enumerate(table, start=2):
+            yield _row(path, line, row, first_epoch)
+
+
+def _row(
+    path: Path, line: int, row: Mapping[str, str | None], first_epoch: int
+) -> tuple[int, EpochTruth]:
+    stage = _STAGES.get((row["Stage"] or "").strip())
+    number = (row["N"] or "").strip()
+    if stage is None or not number.isdigit():
+        raise ScoringRefused(path, f"line {line} has no epoch or no stage", "correct the line")
+    rules = tuple(each.strip(" []'\"") for each in (row["applicable_rules"] or "").split(","))
+    cited = tuple(rule for rule in rules if rule)
+    reasoning = (row.get("reasoning_text") or "").strip()
+    right = reply(reasoning, cited, stage) if reasoning else short_reply(cited, stage)
+    return int(number) - first_epoch, EpochTruth(stage, cited, right)
