@@ -3,7 +3,8 @@
 | module | holds |
 |---|---|
 | `client` | the interactions: read, search, create, update, patch, transaction, download |
-| `attachments`, `foreign` | downloads: streamed, resumed, verified; which other hosts are asked |
+| `attachments`, `partial` | downloads: streamed, resumed, verified |
+| `foreign` | which other hosts are asked for attachments, and at which addresses |
 | `wire`, `retries`, `waits` | requests, and when they are repeated |
 | `errors` | all that can come of a request |
 | `addresses`, `bundles` | what is the server's own; what is read of its answers |

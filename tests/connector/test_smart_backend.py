@@ -24,6 +24,7 @@ from guarded_ehr import GuardedEhr, guarded_ehr
 from hospital import CONTENT, Laboratory
 from jwt.algorithms import ECAlgorithm
 from scripted import Answer, Request, ScriptedServer
+from written import NOW, REASON, entries_of
 
 from connector.app import serve
 from connector.client_keys import SigningKey, public_jwk_set, read_keys
@@ -32,6 +33,7 @@ from connector.fhir import BadAnswer, FhirClient, Forbidden, ServerDown, Unautho
 from connector.jwks import JWKS, jwks_router
 from connector.smart_backend import SmartBackend
 from connector.study import find_studies, pull
+from connector.write_back import write_failure, write_report
 
 StartServer = Callable[[], ScriptedServer]
 
@@ -75,6 +77,19 @@ def test_a_study_is_read_from_a_server_that_asks_for_authorization(
             placed.document
         ]
         assert pull(fhir, placed.document, tmp_path).recording.read_bytes() == CONTENT
+
+
+def test_the_scopes_that_are_asked_for_are_enough_to_report(guarded: GuardedEhr) -> None:
+    with FhirClient(
+        guarded.base_url, SmartBackend(guarded.base_url, "ES384", ES384, WRITES)
+    ) as fhir:
+        placed = Laboratory().place(fhir)
+    asked = SmartBackend(guarded.base_url, "ES384", ES384, SCOPES)
+    with FhirClient(guarded.base_url, asked) as fhir:
+        (order,) = find_studies(fhir, placed.document)
+        told = write_failure(fhir, order.id, order.document, REASON, NOW)
+        assert write_report(fhir, entries_of(order))["report"].startswith("DiagnosticReport/")
+        assert fhir.read(*told.split("/"))["status"] == "completed"
 
 
 def test_long_work_outlives_its_token(guarded: GuardedEhr) -> None:
