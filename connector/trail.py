@@ -53,13 +53,16 @@ class Action(StrEnum):
     AUDIT_EVENTS_REFUSED = "ehr.audit-events-refused"
     SCORED = "model.scored"
     """A stager's replies, by the hash of the hypnogram that holds them."""
-    REPLIED = "model.replied"
-    """One reply of a model: hashes of its prompt, its images and its weights."""
     MEASURED = "evidence.measured"
     AUDITED = "rules.applied"
     """The verdicts, by the hash of the audit that holds them."""
     VIEWED = "page.viewed"
+    """A person has seen a study's page."""
     DECIDED = "physician.decided"
+    """A person has decided on an epoch, or taken a decision back."""
+    SIGNED = "physician.signed"
+    SIGNATURE_WRITTEN = "ehr.signature-written"
+    """The EHR has the report that a person signed."""
     EXPORTED = "trail.exported"
 
 
