@@ -42,7 +42,11 @@ PROCEDURE = coding(f"{_HL7}/observation-category", "procedure")
 AI_ASSERTED = coding(f"{_HL7}/v3-ObservationValue", "AIAST")
 """Security label: asserted by an artificial intelligence (HL7 AI Transparency on FHIR)."""
 AUTHOR = coding(f"{_HL7}/provenance-participant-type", "author")
+VERIFIER = coding(f"{_HL7}/provenance-participant-type", "verifier")
 CREATED = coding(f"{_HL7}/v3-DataOperation", "CREATE")
+UPDATED = coding(f"{_HL7}/v3-DataOperation", "UPDATE")
+VERIFICATION_SIGNATURE = coding("urn:iso-astm:E1762-95:2013", "1.2.840.10065.1.12.1.5")
+REVIEW_SIGNATURE = coding("urn:iso-astm:E1762-95:2013", "1.2.840.10065.1.12.1.13")
 NOT_APPLICABLE = coding(f"{_HL7}/data-absent-reason", "not-applicable")
 
 # LOINC 2.82. 103213-5 is named a duration and filed as a rate; the unit sent is minutes.

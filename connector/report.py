@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from typing import TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -48,6 +48,8 @@ DEVICE = "device"
 REPORT = "report"
 REVIEW = "review"
 FAILURE = "failure"
+
+_VALUE_ELEMENTS = ("valueQuantity", "valueSampledData", "dataAbsentReason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,40 @@ def build_report(
         _provenance(study, device, report, observations),
         _review_task(study, device, report, audit),
     )
+
+
+def reviewed_values(
+    entries: Sequence[Entry], hypnogram: Hypnogram, figures: SleepFigures
+) -> dict[str, Resource]:
+    """What the Observations of a report hold once a physician has reviewed the night.
+
+    Args:
+        entries: the report as it was built.
+        hypnogram: with the physician's stages.
+        figures: of that hypnogram.
+
+    Returns:
+        By role, the elements of the value: ``valueQuantity``, ``valueSampledData`` or
+        ``dataAbsentReason``.
+    """
+    (device,) = (entry for entry in entries if entry.role == DEVICE)
+    nobody = StudyOrder("reviewed", "", "", "")  # identity and references stay as they are
+    study = _Study(nobody, datetime.now(UTC), None)
+    observations = (
+        *_figure_observations(study, device, figures),
+        _hypnogram_observation(study, device, hypnogram),
+    )
+    return {
+        entry.role: {
+            name: value for name, value in entry.resource.items() if name in _VALUE_ELEMENTS
+        }
+        for entry in observations
+    }
+
+
+def checked_provenance(elements: Resource) -> Resource:
+    """A Provenance as JSON, once it has passed FHIR's own definition of it."""
+    return _checked(Provenance, elements)
 
 
 @dataclass(frozen=True, slots=True)

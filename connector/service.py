@@ -16,6 +16,10 @@ from fastapi import FastAPI
 from auditor.errors import ServerFailed, SettingsRefused
 from connector.app import HOOK, create_app, serve
 from connector.desk.mount import Desk
+from connector.desk.opened import OpenStudies, RecordingOf
+from connector.desk.outbox import Outbox
+from connector.desk.review import Signature
+from connector.desk.review_store import ReviewStore
 from connector.ehr import connect
 from connector.exchange import EhrWatch
 from connector.fhir import FhirClient
@@ -24,7 +28,7 @@ from connector.second_opinion import with_second_opinion
 from connector.settings import Settings
 from connector.steps import EhrSteps
 from connector.store import Store, utc_now
-from connector.trail import AnchorFile
+from connector.trail import Action, AnchorFile
 from connector.trigger import ensure_subscription
 from connector.workflow import Watch, Worker
 from staging.montage import load_channel_names
@@ -65,7 +69,8 @@ def service(settings: Settings, watch: Watch = lambda _moment: None) -> Iterator
     secret = _webhook_secret(settings)
     with (
         _workshop(settings, watch) as (ehr, store, worker),
-        serve(_app(settings, store, worker, secret), settings.host, settings.port) as address,
+        _desk(settings, store, ehr) as desk,
+        serve(_app(settings, desk, worker, secret), settings.host, settings.port) as address,
     ):
         ensure_subscription(ehr, (settings.public_url or address) + HOOK, secret)
         worker.take_hint(None)  # what came while no service ran
@@ -135,26 +140,30 @@ def until_told_to_stop(worker: Worker | None = None) -> None:
             )
 
 
-def _app(settings: Settings, store: Store, worker: Worker, secret: str) -> FastAPI:
-    app = create_app(_desk(settings, store), worker.take_hint, secret)
+@contextmanager
+def _desk(settings: Settings, store: Store, ehr: FhirClient) -> Iterator[Desk]:
+    names = load_channel_names(settings.channels) if settings.channels else None
+    studies = OpenStudies(store, _recordings(settings.data / "studies"), names)
+    reviews = ReviewStore(store.sessions)
+
+    def written(study_id: str, signature: Signature) -> None:
+        store.tell(Action.SIGNATURE_WRITTEN, study_id, {"signature": signature.number})
+
+    with Outbox(store, reviews, studies, ehr, written) as outbox:
+        yield Desk(store, studies, reviews, outbox.wake, settings.smart_app, settings.local_login)
+
+
+def _app(settings: Settings, desk: Desk, worker: Worker, secret: str) -> FastAPI:
+    app = create_app(desk, worker.take_hint, secret)
     app.include_router(jwks_router(settings.signing_keys))
     return app
 
 
-def _desk(settings: Settings, store: Store) -> Desk:
-    folder = settings.data / "studies"
-
+def _recordings(folder: Path) -> RecordingOf:
     def recording_of(study_id: str) -> Path | None:
         return next(folder.joinpath(study_id).glob("recording.?df"), None)
 
-    return Desk(
-        store,
-        recording_of,
-        signed=lambda _study, _number: None,
-        names=load_channel_names(settings.channels) if settings.channels else None,
-        smart=settings.smart_app,
-        local_login=settings.local_login,
-    )
+    return recording_of
 
 
 def _webhook_secret(settings: Settings) -> str:

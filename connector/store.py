@@ -376,6 +376,18 @@ class Store:
         with self._session() as session:
             return tuple(session.scalars(chosen.order_by(StudyRow.created_at, StudyRow.id)))
 
+    def written_report(self, study_id: str) -> str | None:
+        """What was written to the EHR of the study's latest scoring, as JSON."""
+        first = (
+            select(AuditRow.report)
+            .join(HypnogramRow, AuditRow.hypnogram_id == HypnogramRow.id)
+            .where(HypnogramRow.study_id == study_id)
+            .order_by(HypnogramRow.id.desc(), AuditRow.id)
+            .limit(1)
+        )
+        with self._session() as session:
+            return session.scalars(first).first()
+
     def audited_study(self, study_id: str) -> AuditedStudy | None:
         """A study with its latest audit; None where it has none."""
         latest = (

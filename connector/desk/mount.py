@@ -9,14 +9,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
 from connector.desk.login import LoginNeeded, login_routes, visitor_of
-from connector.desk.opened import OpenStudies, RecordingOf
+from connector.desk.opened import OpenStudies
 from connector.desk.review_store import ReviewStore
 from connector.desk.routes import desk_routes
 from connector.desk.sessions import Sessions
 from connector.desk.smart_login import SmartApp
 from connector.html import PAGES
 from connector.store import Store
-from staging.montage import ChannelNames
 
 _STATIC = {".css": "text/css", ".js": "text/javascript"}
 
@@ -27,17 +26,17 @@ class Desk:
 
     Attributes:
         store: where studies are kept.
-        recording_of: where a study's recording lies.
-        signed: told of each signature, by study and number; must return at once.
-        names: the hospital's own channel names.
+        studies: opens them.
+        reviews: keeps what is decided.
+        signed: told that there is a new signature; must return at once.
         smart: the desk as the EHR knows it; None where nobody logs in through the EHR.
         local_login: whether anybody at this very machine may choose who they are.
     """
 
     store: Store
-    recording_of: RecordingOf
-    signed: Callable[[str, int], None]
-    names: ChannelNames | None = None
+    studies: OpenStudies
+    reviews: ReviewStore
+    signed: Callable[[], None]
     smart: SmartApp | None = None
     local_login: bool = False
 
@@ -45,10 +44,10 @@ class Desk:
 def mount_desk(app: FastAPI, desk: Desk) -> None:
     """Adds the desk's routes to the application."""
     sessions = Sessions(desk.store.sessions)
-    studies = OpenStudies(desk.store, desk.recording_of, desk.names)
-    reviews = ReviewStore(desk.store.sessions)
     app.include_router(login_routes(sessions, desk.smart, desk.local_login))
-    app.include_router(desk_routes(desk.store, studies, reviews, visitor_of(sessions), desk.signed))
+    app.include_router(
+        desk_routes(desk.store, desk.studies, desk.reviews, visitor_of(sessions), desk.signed)
+    )
 
     @app.exception_handler(LoginNeeded)
     def show_login(_request: Request, _needed: LoginNeeded) -> Response:

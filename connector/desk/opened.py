@@ -37,7 +37,7 @@ class OpenedStudy:
 
     Attributes:
         study: as it was when it was opened; its state may since have changed.
-        audit_id: of the audit that is shown.
+        hypnogram_id: of the scoring.
         audit: the audit as a document.
         hypnogram: what was audited, rationales included.
         evidence: what it was audited against; None for audits from before it was kept.
@@ -45,7 +45,7 @@ class OpenedStudy:
     """
 
     study: StoredStudy
-    audit_id: int
+    hypnogram_id: int
     audit: Json
     hypnogram: Hypnogram
     evidence: Evidence | None
@@ -128,7 +128,7 @@ class OpenStudies:
         path = self._recording_of(study_id)
         return OpenedStudy(
             study=found.study,
-            audit_id=found.audit.id,
+            hypnogram_id=found.audit.hypnogram_id,
             audit=json.loads(found.audit.document),
             hypnogram=kept_hypnogram(found.hypnogram),
             evidence=kept_evidence(found.evidence) if found.evidence else None,

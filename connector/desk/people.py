@@ -37,6 +37,11 @@ class Person:
     reference: str | None = None
 
     @property
+    def actor(self) -> str:
+        """As the audit trail names them."""
+        return self.reference or f"{self.role.value}:{self.name}"
+
+    @property
     def decides(self) -> bool:
         """Whether decisions can be made, proposals included."""
         return self.role in (DeskRole.PHYSICIAN, DeskRole.TECHNOLOGIST)

@@ -98,18 +98,24 @@ class Signature:
         signer: name as printed.
         meaning: what the signature says.
         content_sha256: of what was signed, see :attr:`Review.content_sha256`.
+        last_decision: the last that it covers; 0 where nothing was decided.
         changed: epochs that differ from the signature before.
         at: when.
         written: whether the EHR has it.
+        reference: "Practitioner/3" where the EHR says who the signer is; None otherwise.
+        problem: why the EHR does not have it, as a sentence; empty otherwise.
     """
 
     number: int
     signer: str
     meaning: Meaning
     content_sha256: str
+    last_decision: int
     changed: tuple[int, ...]
     at: datetime
     written: bool
+    reference: str | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,14 +123,14 @@ class Review:
     """A night as its reviewers left it.
 
     Attributes:
-        audit_id: the audit that was reviewed.
+        hypnogram_id: of the scoring under review; it stays the same when that is audited again.
         scored: the stages as the stager scored them.
         flagged: the flagged epochs in review order.
         decisions: all that were made, oldest first.
         signatures: all that were given, oldest first.
     """
 
-    audit_id: int
+    hypnogram_id: int
     scored: tuple[Stage, ...]
     flagged: tuple[int, ...]
     decisions: tuple[Decision, ...]
@@ -182,13 +188,22 @@ class Review:
 
     @property
     def content_sha256(self) -> str:
-        """Of the audit's number, the stages, and every decision that counts."""
+        """Of the scoring's number, the stages, and every decision that counts."""
         content = {
-            "audit": self.audit_id,
+            "hypnogram": self.hypnogram_id,
             "stages": "".join(f"{stage.value} " for stage in self.stages),
             "decisions": [self.latest[epoch].id for epoch in sorted(self.latest)],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def as_signed(self, number: int) -> Review:
+        """The night as it stood under the signature of this number."""
+        signature = self.signatures[number - 1]
+        return replace(
+            self,
+            decisions=tuple(d for d in self.decisions if d.id <= signature.last_decision),
+            signatures=self.signatures[:number],
+        )
 
     def next_open(self, after: int | None = None) -> int | None:
         """The open epoch that comes after this one in review order; then the first of all."""

@@ -24,6 +24,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from auditor.vocabulary import Stage
+from connector.desk.people import Person
 from connector.desk.review import (
     Action,
     Decision,
@@ -35,7 +36,7 @@ from connector.desk.review import (
     changed_epochs,
 )
 from connector.store import Clock, utc_now
-from connector.tables import Base, UtcDateTime
+from connector.tables import Base, HypnogramRow, UtcDateTime
 
 
 class DecisionRow(Base):
@@ -45,10 +46,10 @@ class DecisionRow(Base):
     """
 
     __tablename__ = "decisions"
-    __table_args__ = (UniqueConstraint("audit_id", "epoch", "follows"),)
+    __table_args__ = (UniqueConstraint("hypnogram_id", "epoch", "follows"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    audit_id: Mapped[int] = mapped_column(ForeignKey("audits.id"), index=True)
+    hypnogram_id: Mapped[int] = mapped_column(ForeignKey("hypnograms.id"), index=True)
     epoch: Mapped[int]
     follows: Mapped[int]
     action: Mapped[str] = mapped_column(String(16))
@@ -66,18 +67,21 @@ class SignatureRow(Base):
     """One signature; attributes as in :class:`Signature`, the stages signed beside them."""
 
     __tablename__ = "signatures"
-    __table_args__ = (UniqueConstraint("audit_id", "number"),)
+    __table_args__ = (UniqueConstraint("hypnogram_id", "number"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    audit_id: Mapped[int] = mapped_column(ForeignKey("audits.id"), index=True)
+    hypnogram_id: Mapped[int] = mapped_column(ForeignKey("hypnograms.id"), index=True)
     number: Mapped[int]
     signer: Mapped[str] = mapped_column(String(255))
     meaning: Mapped[str] = mapped_column(String(64))
     content_sha256: Mapped[str] = mapped_column(String(64))
+    last_decision: Mapped[int]
     stages: Mapped[str] = mapped_column(Text)
     changed: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     written: Mapped[bool] = mapped_column(Boolean)
+    reference: Mapped[str | None] = mapped_column(String(255))
+    problem: Mapped[str] = mapped_column(Text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +103,18 @@ class NewDecision:
 
 
 class ReviewStore:
-    """Decisions and signatures, by audit. Every method is one transaction."""
+    """Decisions and signatures, by scoring. Every method is one transaction."""
 
     def __init__(self, sessions: sessionmaker[Session], clock: Clock = utc_now) -> None:
         self._sessions = sessions
         self._clock = clock
 
-    def review(self, audit_id: int, scored: tuple[Stage, ...], flagged: tuple[int, ...]) -> Review:
-        """The review of an audit as it stands."""
+    def review(
+        self, hypnogram_id: int, scored: tuple[Stage, ...], flagged: tuple[int, ...]
+    ) -> Review:
+        """The review of a scoring as it stands."""
         with self._sessions() as session:
-            return _review(session, audit_id, scored, flagged)
+            return _review(session, hypnogram_id, scored, flagged)
 
     def decide(self, review: Review, new: NewDecision) -> Decision:
         """Adds a decision.
@@ -117,7 +123,7 @@ class ReviewStore:
             ReviewConflict: somebody decided the epoch after it was shown to this reviewer.
         """
         row = DecisionRow(
-            audit_id=review.audit_id,
+            hypnogram_id=review.hypnogram_id,
             epoch=new.epoch,
             follows=new.seen,
             action=new.action.value,
@@ -131,7 +137,7 @@ class ReviewStore:
             at=self._clock(),
         )
         latest = select(func.max(DecisionRow.id)).where(
-            DecisionRow.audit_id == review.audit_id, DecisionRow.epoch == new.epoch
+            DecisionRow.hypnogram_id == review.hypnogram_id, DecisionRow.epoch == new.epoch
         )
         try:
             with self._sessions.begin() as session:
@@ -145,7 +151,7 @@ class ReviewStore:
                 f"epoch {new.epoch} was decided by somebody else just now"
             ) from None
 
-    def sign(self, review: Review, signer: str, seen_sha256: str) -> Signature:
+    def sign(self, review: Review, signer: Person, seen_sha256: str) -> Signature:
         """Signs the night as its signer saw it: the first time final, later amended.
 
         Raises:
@@ -154,21 +160,24 @@ class ReviewStore:
         changed_meanwhile = "the night was changed or signed by somebody else just now"
         try:
             with self._sessions.begin() as session:
-                now = _review(session, review.audit_id, review.scored, review.flagged)
+                now = _review(session, review.hypnogram_id, review.scored, review.flagged)
                 if now.content_sha256 != seen_sha256:
                     raise ReviewConflict(changed_meanwhile)
                 if now.signed is not None and not now.changed_since_signed:
                     raise ReviewConflict("the night is signed as it is, and nothing was changed")
                 row = SignatureRow(
-                    audit_id=review.audit_id,
+                    hypnogram_id=review.hypnogram_id,
                     number=len(now.signatures) + 1,
-                    signer=signer,
+                    signer=signer.name,
                     meaning=(Meaning.AMENDMENT if now.signed else Meaning.AUTHORSHIP).value,
                     content_sha256=now.content_sha256,
+                    last_decision=now.decisions[-1].id if now.decisions else 0,
                     stages=json.dumps([stage.value for stage in now.stages]),
                     changed=json.dumps(changed_epochs(_last_signed(session, now), now.stages)),
                     at=self._clock(),
                     written=False,
+                    reference=signer.reference,
+                    problem="",
                 )
                 session.add(row)
                 session.flush()
@@ -176,27 +185,49 @@ class ReviewStore:
         except IntegrityError:
             raise ReviewConflict(changed_meanwhile) from None
 
-    def note_written(self, audit_id: int, number: int) -> None:
+    def note_written(self, hypnogram_id: int, number: int) -> None:
         """Notes that the EHR has the signed report."""
+        self._note(hypnogram_id, number, written=True, problem="")
+
+    def note_problem(self, hypnogram_id: int, number: int, problem: str) -> None:
+        """Notes why the EHR does not have it, as a sentence."""
+        self._note(hypnogram_id, number, problem=problem)
+
+    def _note(self, hypnogram_id: int, number: int, **values: object) -> None:
         with self._sessions.begin() as session:
             session.execute(
                 update(SignatureRow)
-                .where(SignatureRow.audit_id == audit_id, SignatureRow.number == number)
-                .values(written=True)
+                .where(SignatureRow.hypnogram_id == hypnogram_id, SignatureRow.number == number)
+                .values(**values)
+            )
+
+    def unwritten(self) -> tuple[tuple[str, int, int], ...]:
+        """Study, scoring and number of each signature that the EHR does not have, oldest first."""
+        pending = (
+            select(HypnogramRow.study_id, SignatureRow.hypnogram_id, SignatureRow.number)
+            .join(HypnogramRow, HypnogramRow.id == SignatureRow.hypnogram_id)
+            .where(SignatureRow.written.is_(False))
+            .order_by(SignatureRow.id)
+        )
+        with self._sessions() as session:
+            return tuple(
+                (study, audit, number) for study, audit, number in session.execute(pending)
             )
 
 
 def _review(
-    session: Session, audit_id: int, scored: tuple[Stage, ...], flagged: tuple[int, ...]
+    session: Session, hypnogram_id: int, scored: tuple[Stage, ...], flagged: tuple[int, ...]
 ) -> Review:
     decisions = session.scalars(
-        select(DecisionRow).where(DecisionRow.audit_id == audit_id).order_by(DecisionRow.id)
+        select(DecisionRow).where(DecisionRow.hypnogram_id == hypnogram_id).order_by(DecisionRow.id)
     )
     signatures = session.scalars(
-        select(SignatureRow).where(SignatureRow.audit_id == audit_id).order_by(SignatureRow.number)
+        select(SignatureRow)
+        .where(SignatureRow.hypnogram_id == hypnogram_id)
+        .order_by(SignatureRow.number)
     )
     return Review(
-        audit_id,
+        hypnogram_id,
         scored,
         flagged,
         tuple(map(_decision, decisions)),
@@ -210,7 +241,8 @@ def _last_signed(session: Session, review: Review) -> tuple[Stage, ...]:
         return review.scored
     stages = session.scalars(
         select(SignatureRow.stages).where(
-            SignatureRow.audit_id == review.audit_id, SignatureRow.number == review.signed.number
+            SignatureRow.hypnogram_id == review.hypnogram_id,
+            SignatureRow.number == review.signed.number,
         )
     ).one()
     return tuple(map(Stage, json.loads(stages)))
@@ -238,7 +270,10 @@ def _signature(row: SignatureRow) -> Signature:
         signer=row.signer,
         meaning=Meaning(row.meaning),
         content_sha256=row.content_sha256,
+        last_decision=row.last_decision,
         changed=tuple(json.loads(row.changed)),
         at=row.at,
         written=row.written,
+        reference=row.reference,
+        problem=row.problem,
     )

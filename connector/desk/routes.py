@@ -20,7 +20,8 @@ from auditor.vocabulary import SCORED_STAGES, Epoch, Stage
 from connector.desk.epoch_view import view_epoch
 from connector.desk.opened import OpenedStudy, OpenStudies
 from connector.desk.report_document import report_html, report_pdf
-from connector.desk.review import Action, Decision, Reason, Review, ReviewConflict
+from connector.desk.review import Action as Choice
+from connector.desk.review import Decision, Reason, Review, ReviewConflict
 from connector.desk.review_store import NewDecision, ReviewStore
 from connector.desk.sessions import Visitor
 from connector.desk.study_view import view_study
@@ -29,6 +30,7 @@ from connector.desk.work_list import Shown, listed
 from connector.html import render
 from connector.hypnogram import DENSITY_HEIGHT
 from connector.store import Store, StoredStudy, utc_now
+from connector.trail import Action
 
 FILTERS = (
     ("standard", "0.3–35 Hz, chin 10–100 Hz"),
@@ -43,7 +45,7 @@ def desk_routes(
     studies: OpenStudies,
     reviews: ReviewStore,
     visitor_of: Callable[[Request], Visitor],
-    signed: Callable[[str, int], None],
+    signed: Callable[[], None],
 ) -> APIRouter:
     """The routes of the desk.
 
@@ -52,7 +54,7 @@ def desk_routes(
         studies: opens those that are shown.
         reviews: keeps what is decided.
         visitor_of: who asks; raises an HTTPException where nobody is logged in.
-        signed: told of each signature, by study and number; must return at once.
+        signed: told that there is a new signature; must return at once.
     """
     routes = APIRouter()
     Visiting = Annotated[Visitor, Depends(visitor_of)]  # noqa: N806 - a type
@@ -75,7 +77,10 @@ def desk_routes(
     Opened = Annotated[OpenedStudy, Depends(opened_study)]  # noqa: N806 - a type
 
     def review_of(opened: OpenedStudy) -> Review:
-        return reviews.review(opened.audit_id, opened.hypnogram.stages, opened.flagged)
+        return reviews.review(opened.hypnogram_id, opened.hypnogram.stages, opened.flagged)
+
+    def viewed(study_id: str, visitor: Visitor, page: str) -> None:
+        store.tell(Action.VIEWED, study_id, {"page": page}, visitor.person.actor)
 
     @routes.get("/", response_class=HTMLResponse)
     def work_list(visitor: Visiting, shown: Shown = Shown.ALL) -> str:
@@ -103,6 +108,7 @@ def desk_routes(
                 unfinished=not study.state.is_end,
                 person=visitor.person,
             )
+        viewed(study.id, visitor, "night")
         return night_page(study, opened, review_of(opened), visitor)
 
     @routes.get("/studies/{study_id}/spectrogram.png")
@@ -113,13 +119,15 @@ def desk_routes(
         return Response(opened.spectrogram, media_type="image/png")
 
     @routes.get("/studies/{study_id}/report", response_class=HTMLResponse)
-    def report(opened: Opened) -> str:
+    def report(opened: Opened, visitor: Visiting) -> str:
         """The report as it stands, signed or not."""
+        viewed(opened.study.id, visitor, "report")
         return report_html(opened, review_of(opened))
 
     @routes.get("/studies/{study_id}/report.pdf")
-    def report_as_pdf(opened: Opened) -> Response:
+    def report_as_pdf(opened: Opened, visitor: Visiting) -> Response:
         """The same as a tagged PDF."""
+        viewed(opened.study.id, visitor, "report.pdf")
         try:
             pdf = report_pdf(opened, review_of(opened))
         except ServerFailed as problem:
@@ -143,17 +151,28 @@ def desk_routes(
         _allowed(visitor, csrf, visitor.person.signs)
         review = review_of(opened)
         try:
-            signature = reviews.sign(review, visitor.person.name, seen)
+            signature = reviews.sign(review, visitor.person, seen)
         except ReviewConflict as conflict:
             page = night_page(study, opened, review_of(opened), visitor, f"Not signed: {conflict}.")
             return HTMLResponse(page, 409)
-        signed(study.id, signature.number)
+        store.tell(
+            Action.SIGNED,
+            study.id,
+            {
+                "signature": signature.number,
+                "meaning": signature.meaning.value,
+                "content_sha256": signature.content_sha256,
+            },
+            visitor.person.actor,
+        )
+        signed()
         return RedirectResponse(f"/studies/{study.id}", status_code=303)
 
     @routes.get("/studies/{study_id}/epochs/{number}", response_class=HTMLResponse)
     def epoch_page(study_id: str, number: int, opened: Opened, visitor: Visiting) -> str:
         """One epoch: its signals, what was said of it, and the decision."""
         _existing(opened, number)
+        viewed(study_id, visitor, f"epoch {number}")
         return _epoch_page(study_id, number, opened, review_of(opened), visitor)
 
     @routes.post("/studies/{study_id}/epochs/{number}/decision", response_model=None)
@@ -164,7 +183,7 @@ def desk_routes(
         visitor: Visiting,
         seen: Annotated[int, Form()],
         csrf: Annotated[str, Form()],
-        action: Annotated[Action | None, Form()] = None,
+        action: Annotated[Choice | None, Form()] = None,
         override: Annotated[Stage | None, Form()] = None,
         reason: Annotated[Reason | None, Form()] = None,
         comment: Annotated[str, Form(max_length=2000)] = "",
@@ -175,10 +194,10 @@ def desk_routes(
         review = review_of(opened)
         scored = review.scored[number]
         if override is not None:
-            action, stage = Action.OVERRIDE, override
+            action, stage = Choice.OVERRIDE, override
         else:
-            action, stage = action or Action.ACCEPT, scored
-        if stage not in SCORED_STAGES and action is not Action.SECOND_READER:
+            action, stage = action or Choice.ACCEPT, scored
+        if stage not in SCORED_STAGES and action is not Choice.SECOND_READER:
             raise HTTPException(422, "An epoch that is not scored has no stage to accept.")
         new = NewDecision(
             epoch=number,
@@ -187,12 +206,12 @@ def desk_routes(
             reviewer=visitor.person.name,
             role=visitor.person.role.value,
             proposed=visitor.person.proposes,
-            reason=reason if action is Action.OVERRIDE else None,
+            reason=reason if action is Choice.OVERRIDE else None,
             comment=comment.strip(),
             seen=seen,
         )
         try:
-            reviews.decide(review, new)
+            decision = reviews.decide(review, new)
         except ReviewConflict as conflict:
             page = _epoch_page(
                 study_id,
@@ -203,6 +222,19 @@ def desk_routes(
                 f"Not taken: {conflict}. This is how it stands now.",
             )
             return HTMLResponse(page, 409)
+        store.tell(
+            Action.DECIDED,
+            study_id,
+            {
+                "decision": decision.id,
+                "epoch": number,
+                "action": decision.action.value,
+                "scored": decision.scored.value,
+                "stage": decision.stage.value,
+                "proposed": decision.proposed,
+            },
+            visitor.person.actor,
+        )
         following = review_of(opened).next_open(number)
         place = f"/studies/{study_id}"
         return RedirectResponse(

@@ -67,7 +67,11 @@ def listed(
 ) -> tuple[Listed, ...]:
     """Studies with what is left to do, in the same order."""
     latest = (
-        select(HypnogramRow.study_id, func.max(AuditRow.id).label("audit_id"))
+        select(
+            HypnogramRow.study_id,
+            func.max(HypnogramRow.id).label("hypnogram_id"),
+            func.max(AuditRow.id).label("audit_id"),
+        )
         .join(AuditRow, AuditRow.hypnogram_id == HypnogramRow.id)
         .where(HypnogramRow.study_id.in_([study.id for study in studies]))
         .group_by(HypnogramRow.study_id)
@@ -78,13 +82,13 @@ def listed(
     )
     settled = (
         select(latest.c.study_id, func.count(distinct(DecisionRow.epoch)))
-        .join(DecisionRow, DecisionRow.audit_id == latest.c.audit_id)
+        .join(DecisionRow, DecisionRow.hypnogram_id == latest.c.hypnogram_id)
         .where(DecisionRow.action != Action.SECOND_READER.value, DecisionRow.proposed.is_(False))
         .group_by(latest.c.study_id)
     )
     signed = (
         select(latest.c.study_id, func.max(SignatureRow.number))
-        .join(SignatureRow, SignatureRow.audit_id == latest.c.audit_id)
+        .join(SignatureRow, SignatureRow.hypnogram_id == latest.c.hypnogram_id)
         .group_by(latest.c.study_id)
     )
     with sessions() as session:

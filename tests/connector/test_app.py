@@ -16,6 +16,8 @@ from audited_night import RULEBOOK, SPINDLE, STAGER, audited_night, night_docume
 from auditor.errors import ServerFailed
 from connector.app import create_app, serve
 from connector.desk.mount import Desk
+from connector.desk.opened import OpenStudies
+from connector.desk.review_store import ReviewStore
 from connector.pages import write_report
 from connector.store import State, Store
 
@@ -45,7 +47,13 @@ def web(store: Store, taken: list[str | None]) -> Iterator[httpx.Client]:
 
 
 def _desk(store: Store) -> Desk:
-    return Desk(store, lambda _study: None, signed=lambda *_: None, local_login=True)
+    return Desk(
+        store,
+        OpenStudies(store, lambda _study: None),
+        ReviewStore(store.sessions),
+        signed=lambda: None,
+        local_login=True,
+    )
 
 
 def log_in(client: httpx.Client, role: str = "physician") -> None:

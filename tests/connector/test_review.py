@@ -9,6 +9,7 @@ import pytest
 from audited_night import RULEBOOK, STAGER
 
 from auditor.vocabulary import Hypnogram, ScoredEpoch, Stage
+from connector.desk.people import DeskRole, Person
 from connector.desk.review import (
     USUAL_SECONDS,
     Action,
@@ -23,6 +24,7 @@ from connector.store import Store
 
 SCORED = (Stage.W, Stage.N1, Stage.N2, Stage.N2, Stage.N3, Stage.R)
 FLAGGED = (4, 1, 3)
+DR_A, DR_B = (Person(f"Dr. {name}", DeskRole.PHYSICIAN) for name in "AB")
 
 
 class Clock:
@@ -134,20 +136,20 @@ def test_a_signature_binds_what_was_seen(reviews: ReviewStore) -> None:
     seen = current(reviews).content_sha256
     reviews.decide(current(reviews), decision(1, Stage.W))
     with pytest.raises(ReviewConflict, match="changed"):
-        reviews.sign(current(reviews), "Dr. A", seen)
-    signature = reviews.sign(current(reviews), "Dr. A", current(reviews).content_sha256)
+        reviews.sign(current(reviews), DR_A, seen)
+    signature = reviews.sign(current(reviews), DR_A, current(reviews).content_sha256)
     assert (signature.number, signature.meaning) == (1, Meaning.AUTHORSHIP)
     assert signature.changed == (1,)
     assert not signature.written
 
 
 def test_what_is_changed_after_signing_is_an_amendment(reviews: ReviewStore) -> None:
-    reviews.sign(current(reviews), "Dr. A", current(reviews).content_sha256)
+    reviews.sign(current(reviews), DR_A, current(reviews).content_sha256)
     with pytest.raises(ReviewConflict, match="nothing was changed"):
-        reviews.sign(current(reviews), "Dr. A", current(reviews).content_sha256)
+        reviews.sign(current(reviews), DR_A, current(reviews).content_sha256)
     reviews.decide(current(reviews), decision(3, Stage.N1))
     assert current(reviews).changed_since_signed
-    amendment = reviews.sign(current(reviews), "Dr. B", current(reviews).content_sha256)
+    amendment = reviews.sign(current(reviews), DR_B, current(reviews).content_sha256)
     assert (amendment.number, amendment.meaning, amendment.changed) == (2, Meaning.AMENDMENT, (3,))
     reviews.note_written(1, 2)
     assert [s.written for s in current(reviews).signatures] == [False, True]
@@ -155,7 +157,7 @@ def test_what_is_changed_after_signing_is_an_amendment(reviews: ReviewStore) -> 
 
 def test_a_correction_back_counts_as_changed(reviews: ReviewStore) -> None:
     first = reviews.decide(current(reviews), decision(3, Stage.N1))
-    reviews.sign(current(reviews), "Dr. A", current(reviews).content_sha256)
+    reviews.sign(current(reviews), DR_A, current(reviews).content_sha256)
     reviews.decide(current(reviews), decision(3, Stage.N2, seen=first.id))
     assert current(reviews).stages == SCORED
     assert current(reviews).changed_since_signed
