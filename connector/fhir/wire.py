@@ -17,7 +17,7 @@ import httpx
 
 from connector.fhir.addresses import LOOPBACK, checked_base, is_of
 from connector.fhir.bundles import Resource
-from connector.fhir.errors import AddressRefused, BadAnswer, ServerDown, error_of
+from connector.fhir.errors import BadAnswer, ServerDown, error_of
 from connector.fhir.retries import retrying
 
 FHIR_JSON = "application/fhir+json"
@@ -83,7 +83,7 @@ class Wire:
         """
         found = self.joined(request, url)
         if not is_of(self.base, found):
-            raise AddressRefused(
+            raise BadAnswer(
                 self.server,
                 request,
                 "gave an address of another server, to which no credentials are sent",

@@ -86,7 +86,7 @@ class TinyEhr:
                 return as_json(resource, status) if resource else Answer(status)
             case "DELETE", [kind, id_]:
                 return Answer(204 if self.stored.pop(f"{kind}/{id_}", None) else 404)
-            case ("PUT" | "PATCH"), [kind, id_]:
+            case (("PUT" | "PATCH"), [kind, id_]):
                 return self.changed(f"{kind}/{id_}", request, body)
         return Answer(405)
 
