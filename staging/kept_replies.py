@@ -57,7 +57,8 @@ class KeptReplies:
 
     def forget(self) -> None:
         """The night is done."""
-        self._path.unlink(missing_ok=True)
+        if self._path.exists():
+            self._path.unlink()
 
 
 def name_of_night(montage: Montage, *asked: str) -> str:

@@ -18,9 +18,12 @@ from typing import Any, TypeAlias, TypeVar
 
 from auditor.vocabulary import SCORED_STAGES, Rationale, ScoredEpoch, Stage
 
+LONGEST_REPLY_TOKENS = 1024
+"""What SleepVLM is given to answer (arXiv:2603.26738)."""
+
 LONGEST_REPLY = 1 << 15
-"""Characters of a reply that are read and kept: some six times the 1,024 tokens that SleepVLM is
-given to answer. What is longer is endless."""
+"""Characters of a reply that are read and kept: some six times as many as those tokens make.
+What is longer is endless."""
 
 MOST_RULES = 15
 """Rules that one reply can cite; SleepVLM was trained on as many in all."""

@@ -23,7 +23,7 @@ from staging.prompt import Prompt, Window, own_prompt, read_prompt
 from staging.qwen.find import find_model
 from staging.qwen.folder import CheckpointFolder, look_through
 from staging.render import Image, Renderer
-from staging.reply import scored_epoch
+from staging.reply import LONGEST_REPLY_TOKENS, scored_epoch
 from staging.stager import Progress
 from staging.vlm_hypnogram import hypnogram, windows_of
 from staging.vlm_settings import VlmSettings, load_vlm_settings
@@ -51,15 +51,22 @@ class VlmStager:
         folder: the checkpoint.
         prompt: what it is told.
         settings: frequency of the mains, and the data folder.
+        longest: tokens of a reply; what goes on is cut off.
     """
 
     def __init__(
-        self, name: str, folder: CheckpointFolder, prompt: Prompt, settings: VlmSettings
+        self,
+        name: str,
+        folder: CheckpointFolder,
+        prompt: Prompt,
+        settings: VlmSettings,
+        longest: int = LONGEST_REPLY_TOKENS,
     ) -> None:
-        self._name = name
+        self.name = name
         self._folder = folder
-        self._prompt = prompt
+        self.prompt = prompt
         self._settings = settings
+        self._longest = longest
         self._loaded: _Loaded | None = None
         self._loading = threading.Lock()
 
@@ -79,13 +86,11 @@ class VlmStager:
         loaded = self._load()
         kept = KeptReplies(
             self._settings.data.expanduser() / KEPT,
-            name_of_night(
-                montage, loaded.sha256, self._prompt.sha256, str(self._settings.mains_hz)
-            ),
+            name_of_night(montage, loaded.sha256, self.prompt.sha256, str(self._settings.mains_hz)),
         )
         scored = dict(kept.read())
         remaining = [window for window in windows if window.target not in scored]
-        notes = [f"staged by the model {self._name} with {self._prompt}"]
+        notes = [f"staged by the model {self.name} with {self.prompt}"]
 
         def tell() -> None:
             progress("stage", len(scored) / len(windows))
@@ -99,7 +104,7 @@ class VlmStager:
                 notes[1:] = [f"replies could not be kept for another try ({reason})"]
             tell()
         kept.forget()
-        stager = StagerIdentity("vlm", self._name, loaded.sha256)
+        stager = StagerIdentity("vlm", self.name, loaded.sha256)
         return hypnogram(stager, montage, renderer, windows, scored, notes)
 
     def _load(self) -> _Loaded:
@@ -124,7 +129,7 @@ class VlmStager:
             return
         epochs = sorted({epoch for window in windows for epoch in window.epochs})
         with closing(_drawn(renderer, epochs)) as images:
-            night = Night(checkpoint, self._prompt, images)
+            night = Night(checkpoint, self.prompt, images, self._longest)
             for answered in night.answers(windows, each_step):
                 yield [
                     scored_epoch(window.target, answer.text, answer.probabilities)

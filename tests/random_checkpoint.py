@@ -41,15 +41,16 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def config(
-    *, hidden: int = 64, layers: int = 2, heads: int = 4, vision: int = 32, outputs: int = N_OUTPUTS
+    *, hidden: int = 64, mlp: int = 192, layers: int = 2, heads: int = 4, vision: int = 32
 ) -> Qwen2_5_VLConfig:
+    """An architecture of the family: by default as small as is of any use."""
     token = {name: i for i, name in enumerate(SPECIAL)}
     head_size = hidden // heads
     return Qwen2_5_VLConfig(
         text_config={
-            "vocab_size": outputs,
+            "vocab_size": N_OUTPUTS,
             "hidden_size": hidden,
-            "intermediate_size": 3 * hidden,
+            "intermediate_size": mlp,
             "num_hidden_layers": layers,
             "num_attention_heads": heads,
             "num_key_value_heads": 2,

@@ -155,9 +155,14 @@ def _belong_together(checkpoint: Checkpoint) -> bool:
 
 def _image_processor(folder: CheckpointFolder) -> Qwen2VLImageProcessorPil:
     """The checkpoint's own, or the family's as published."""
-    if any((folder.path / name).is_file() for name in _PROCESSOR_FILES):
+    if not any((folder.path / name).is_file() for name in _PROCESSOR_FILES):
+        return Qwen2VLImageProcessorPil()
+    try:
         return Qwen2VLImageProcessorPil.from_pretrained(folder.path, local_files_only=True)
-    return Qwen2VLImageProcessorPil()
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointRefused(
+            folder.path, "holds an image processor that cannot be read", "copy it again"
+        ) from error
 
 
 def _stop_tokens(

@@ -18,9 +18,6 @@ from staging.qwen.inputs import NightInputs, Shape, WindowInputs
 from staging.qwen.shared_prefix import RoomyCache, SharedPrefix
 from staging.qwen.stage_tokens import Path, StageTokens
 
-LONGEST_REPLY_TOKENS = 1024
-"""As SleepVLM is published."""
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -46,9 +43,7 @@ class Decoder:
         longest: tokens of a reply; what goes on is cut off.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, inputs: NightInputs, longest: int = LONGEST_REPLY_TOKENS
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint, inputs: NightInputs, longest: int) -> None:
         self._checkpoint = checkpoint
         self._inputs = inputs
         limit = checkpoint.text.max_position_embeddings
@@ -168,9 +163,8 @@ class Decoder:
         cache: RoomyCache,
     ) -> Iterator[Answer]:
         begins = [self._stages.begins_at(row.tokens) for row in rows]
-        after = {
-            path: self._had_it_written(path, begins, inputs, cache) for path in self._stages.inner
-        }
+        asked = self._stages.inner if any(begin is not None for begin in begins) else ()
+        after = {path: self._had_it_written(path, begins, inputs, cache) for path in asked}
         for i, (row, begin) in enumerate(zip(rows, begins, strict=True)):
             probabilities = None
             if begin is not None:

@@ -79,8 +79,8 @@ def look_through(path: Path) -> CheckpointFolder:
         raise CheckpointRefused(path, f"holds {named}, not {MODEL_TYPE}", _REMEDY)
     _check_quantisation(path, config)
     weights = _weights(path)
-    if not (path / TOKENIZER).is_file():
-        raise CheckpointRefused(path, f"has no {TOKENIZER}", "copy it from where the model is from")
+    if not isinstance(_json(path / TOKENIZER).get("model"), dict):
+        raise CheckpointRefused(path / TOKENIZER, "describes no tokenizer", "copy it again")
     prompt = path / PROMPT_FILE
     return CheckpointFolder(path, config, weights, prompt if prompt.is_file() else None)
 

@@ -9,7 +9,7 @@ import torch
 from auditor.errors import CheckpointRefused
 from staging.prompt import Prompt, Window
 from staging.qwen.checkpoint import Checkpoint
-from staging.qwen.decoding import LONGEST_REPLY_TOKENS, Answer, Decoder
+from staging.qwen.decoding import Answer, Decoder
 from staging.qwen.images import embed, image_grid
 from staging.qwen.inputs import night_inputs, shape_of
 from staging.qwen.memory import batch_size, give_back, ran_out
@@ -32,7 +32,7 @@ class Night:
         checkpoint: Checkpoint,
         prompt: Prompt,
         images: Iterator[tuple[int, Image]],
-        longest: int = LONGEST_REPLY_TOKENS,
+        longest: int,
     ) -> None:
         self._checkpoint = checkpoint
         self._images = images
