@@ -197,9 +197,9 @@ def _work(
         audit_events=False,
     )
     steps.dies_in = death
-    with Worker(store, url, steps, lease_s=2.0) as worker:
+    with Worker(store, url, steps, lease_s=4.0) as worker:
         worker.submit(study)
-        ended = worker.wait(study["study_id"], patience_s=100)
+        ended = worker.wait(study["study_id"], patience_s=300)
     (folder / "end").write_text(ended.state)
 
 
@@ -230,7 +230,7 @@ def test_a_worker_killed_within_a_step_ends_with_one_of_each(
             processes.append(spawn.Process(target=_work, args=arguments))
             processes[-1].start()
         for process in processes:
-            process.join(120)
+            process.join(300)
         return [process.exitcode for process in processes]
 
     assert work({death: death for death in DEATHS}) == [-signal.SIGKILL] * len(DEATHS)

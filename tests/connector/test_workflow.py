@@ -20,7 +20,7 @@ from connector.workflow import WORKFLOW_VERSION, Moment, NamedStudy, Worker
 from staging.stager import Progress
 
 STUDY = NamedStudy(study_id="s1", source="DocumentReference/1")
-LEASE_S = 2.0
+LEASE_S = 4.0
 
 
 class FolderSteps:
@@ -363,7 +363,7 @@ def _start_workers(work: dict[Path, tuple[str, str]]) -> list[multiprocessing.pr
 def _run_workers(work: dict[Path, tuple[str, str]], expected_exits: list[int]) -> None:
     processes = _start_workers(work)
     for process in processes:
-        process.join(120)
+        process.join(300)
     assert [process.exitcode for process in processes] == expected_exits
 
 
@@ -373,7 +373,7 @@ def _see_through(folder: Path, url: str, die_at: str) -> None:
     with Worker(store, url, FolderSteps(folder, die_at), lease_s=LEASE_S) as worker:
         if not (folder / "died").exists():
             worker.take_hint(STUDY["source"])
-        study = worker.wait("s1", patience_s=100)
+        study = worker.wait("s1", patience_s=300)
     (folder / "end").write_text(json.dumps([study.state, study.report, study.reason]))
 
 
@@ -396,7 +396,7 @@ def test_of_two_workers_the_other_ends_what_the_killed_one_began(
     # Both know the place of death; the first to come there dies, and the other goes on.
     processes = _start_two(tmp_path, url, "score:end")
     for process in processes:
-        process.join(120)
+        process.join(300)
     assert sorted(process.exitcode or 0 for process in processes) == [-signal.SIGKILL, 0]
     assert json.loads((tmp_path / "end").read_text())[:2] == ["reported", "DiagnosticReport/s1"]
     starts = [entry for entry in FolderSteps(tmp_path).log() if entry.endswith(":start")]
@@ -421,7 +421,7 @@ def _start_two(folder: Path, url: str, die_at: str) -> list[multiprocessing.proc
 def _see_one_through(folder: Path, url: str, die_at: str) -> None:
     store = Store.open(url)
     with Worker(store, url, FolderSteps(folder, die_at), lease_s=LEASE_S) as worker:
-        study = worker.wait("s1", patience_s=100)
+        study = worker.wait("s1", patience_s=300)
     (folder / "end").write_text(json.dumps([study.state, study.report, study.reason]))
 
 
@@ -446,8 +446,8 @@ class PausingSteps(FolderSteps):
 def _work_until_gone_or_reported(folder: Path, url: str) -> None:
     store = Store.open(url)
     with Worker(store, url, PausingSteps(folder, store), lease_s=LEASE_S) as worker:
-        study = worker.wait("s1", patience_s=100)
-        gone = worker.gone.wait(100) if _is_paused_one(folder) else False
+        study = worker.wait("s1", patience_s=300)
+        gone = worker.gone.wait(300) if _is_paused_one(folder) else False
     (folder / f"end-{os.getpid()}").write_text(json.dumps([study.state, gone]))
 
 
@@ -469,11 +469,11 @@ def test_a_worker_that_was_only_away_writes_nothing_when_it_comes_back(
     ]
     for process in processes:
         process.start()
-    _until(lambda: store.study("s1").state is State.REPORTED, 100)  # type: ignore[union-attr]
+    _until(lambda: store.study("s1").state is State.REPORTED, 300)  # type: ignore[union-attr]
     paused = int((tmp_path / "paused").read_text())
     os.kill(paused, signal.SIGCONT)
     for process in processes:
-        process.join(100)
+        process.join(300)
     assert [process.exitcode for process in processes] == [0, 0]
     (other,) = [process.pid for process in processes if process.pid != paused]
     assert (tmp_path / "reports").read_text().split() == [str(other)]
