@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -131,7 +130,7 @@ class Training:
         self._state.parent.mkdir(parents=True, exist_ok=True)
         beside = self._state.with_suffix(".part")
         torch.save(whole, beside)
-        os.replace(beside, self._state)
+        beside.replace(self._state)
 
 
 def _learnt(part: nn.Module) -> dict[str, torch.Tensor]:

@@ -89,7 +89,7 @@ def read_night(stem: Path) -> TrainingNight:
     rows = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
     with np.load(stem.with_suffix(".npz")) as arrays:
         seconds = arrays["seconds"]
-        events = arrays["events"] if "events" in arrays else None
+        events = arrays["events"] if "events" in arrays.files else None
     if events is not None and events.shape[1:] != (STEPS, len(EVENTS)):
         raise ValueError(f"{stem.name} was written by another version; make it again")
     return TrainingNight(
