@@ -122,8 +122,14 @@ def reviewed_values(
         ``dataAbsentReason``.
     """
     (device,) = (entry for entry in entries if entry.role == DEVICE)
-    nobody = StudyOrder("reviewed", "", "", "")  # identity and references stay as they are
-    study = _Study(nobody, datetime.now(UTC), None)
+    (report,) = (entry.resource for entry in entries if entry.role == REPORT)
+    order = StudyOrder(
+        id="reviewed",  # what is taken of these resources has no identity
+        document="",
+        order=report["basedOn"][0]["reference"],
+        patient=report["subject"]["reference"],
+    )
+    study = _Study(order, datetime.now(UTC), None)
     observations = (
         *_figure_observations(study, device, figures),
         _hypnogram_observation(study, device, hypnogram),

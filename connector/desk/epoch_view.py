@@ -44,6 +44,9 @@ SHORT_NAMES = {
 }
 """As they stand beside an event, where there is little room."""
 
+_CHARACTER_S = 0.22
+"""How much of the page's 30 s a letter of an event's name covers on a screen 1280 px wide."""
+
 VERDICT_WORDS = {
     Verdict.SUPPORTED: "supported",
     Verdict.CONTRADICTED: "contradicted",
@@ -72,7 +75,10 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An event on the page; places and sizes in per cent of the page."""
+    """An event on the page; places and sizes in per cent of the page.
+
+    ``label_y`` is None where its neighbours' names leave no room; its words are said all the same.
+    """
 
     kind: str
     name: str
@@ -80,7 +86,7 @@ class Mark:
     width: float
     y: float
     height: float
-    label_y: float
+    label_y: float | None
     sure: bool
     words: str
 
@@ -214,20 +220,30 @@ def _marks(events: Sequence[Event], epoch: Epoch, bands: Sequence[Band]) -> Iter
         end = min(EPOCH_S, event.end_s - epoch.start_s)
         if end <= start:
             continue
-        lane = next((n for n in (0, 1) if lane_end.get((band.label, n), 0.0) <= start), 1)
-        lane_end[band.label, lane] = start + 1.6  # about as wide as a name
         sure = event.probability >= limits[event.kind].clearly_there
+        name = _short_name(event, sure)
+        lane = next((n for n in (0, 1) if lane_end.get((band.label, n), 0.0) <= start), None)
+        if lane is not None:
+            lane_end[band.label, lane] = start + _CHARACTER_S * len(name)
         yield Mark(
             kind=event.kind.value,
-            name=SHORT_NAMES[event.kind] + ("" if sure else "?"),
+            name=name,
             x=round(start / EPOCH_S * 100, 3),
             width=round((end - start) / EPOCH_S * 100, 3),
             y=round(band.top + band.height * 0.08, 3),
             height=round(band.height * 0.84, 3),
-            label_y=round(band.top + band.height * (0.16 + 0.12 * lane), 3),
+            label_y=None
+            if lane is None
+            else round(band.top + band.height * (0.2 + 0.15 * lane), 3),
             sure=sure,
             words=_event_words(event, epoch),
         )
+
+
+def _short_name(event: Event, sure: bool) -> str:
+    """``SW .93``, or ``SW? .42`` for a candidate."""
+    percent = min(round(100 * event.probability), 99)
+    return f"{SHORT_NAMES[event.kind]}{'' if sure else '?'} .{percent:02d}"
 
 
 def _event_words(event: Event, epoch: Epoch) -> str:

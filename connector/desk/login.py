@@ -7,13 +7,15 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from ipaddress import ip_address
+from math import ceil
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from connector.desk import smart_login
+from connector.desk.login_limit import LoginLimit
 from connector.desk.people import DeskRole, Person
 from connector.desk.sessions import Sessions, Visitor
 from connector.desk.smart_login import LoginRefused, Pending, SmartApp
@@ -33,7 +35,9 @@ def visitor_of(sessions: Sessions) -> Callable[[Request], Visitor]:
 
     def visitor(request: Request) -> Visitor:
         token = request.cookies.get(COOKIE)
-        found = sessions.visitor(token) if token else None
+        # A page that renews itself is nobody at the screen.
+        unattended = "X-Unattended" in request.headers
+        found = sessions.visitor(token, not unattended) if token else None
         if found is None:
             raise LoginNeeded
         return found
@@ -50,6 +54,13 @@ def login_routes(sessions: Sessions, smart: SmartApp | None, local: bool) -> API
         local: whether anybody at this very machine may choose who they are.
     """
     routes = APIRouter()
+    limit = LoginLimit()
+
+    def limited(request: Request) -> None:
+        wait_s = limit.wait_s(request.client.host if request.client else "")
+        if wait_s:
+            headers = {"Retry-After": str(ceil(wait_s))}
+            raise HTTPException(429, "Too many logins from here; wait a minute.", headers)
 
     @routes.get("/login", response_class=HTMLResponse)
     def login_page(request: Request) -> str:
@@ -61,7 +72,7 @@ def login_routes(sessions: Sessions, smart: SmartApp | None, local: bool) -> API
             roles=tuple(DeskRole),
         )
 
-    @routes.post("/login/local", response_model=None)
+    @routes.post("/login/local", response_model=None, dependencies=[Depends(limited)])
     def local_login(
         request: Request,
         name: Annotated[str, Form(min_length=1, max_length=80)],
@@ -72,21 +83,21 @@ def login_routes(sessions: Sessions, smart: SmartApp | None, local: bool) -> API
             raise HTTPException(403, "The local login is for this machine alone.")
         return _entered(request, sessions.begin(Person(name.strip(), role)))
 
-    @routes.get("/launch", response_model=None)
+    @routes.get("/launch", response_model=None, dependencies=[Depends(limited)])
     def launch(request: Request, iss: str, launch: str) -> Response:
         """The EHR opens the desk for one patient."""
         if smart is None or iss.rstrip("/") != smart.issuer:
             raise HTTPException(403, "This desk does not belong to that EHR.")
         return _sent_to_ehr(request, smart, launch)
 
-    @routes.get("/login/ehr", response_model=None)
+    @routes.get("/login/ehr", response_model=None, dependencies=[Depends(limited)])
     def ehr_login(request: Request) -> Response:
         """Login through the EHR, standing alone."""
         if smart is None:
             raise HTTPException(404, "No EHR is set up for logging in.")
         return _sent_to_ehr(request, smart, None)
 
-    @routes.get("/login/done", response_model=None)
+    @routes.get("/login/done", response_model=None, dependencies=[Depends(limited)])
     def done(request: Request, state: str = "", code: str = "", error: str = "") -> Response:
         """The EHR sends the browser back."""
         pending = _pending(request)

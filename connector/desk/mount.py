@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from connector.desk.login import LoginNeeded, login_routes, visitor_of
 from connector.desk.opened import OpenStudies
@@ -15,9 +16,10 @@ from connector.desk.routes import desk_routes
 from connector.desk.sessions import Sessions
 from connector.desk.smart_login import SmartApp
 from connector.html import PAGES
+from connector.pages import problem_page
 from connector.store import Store
 
-_STATIC = {".css": "text/css", ".js": "text/javascript"}
+_STATIC = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ def mount_desk(app: FastAPI, desk: Desk) -> None:
     @app.exception_handler(LoginNeeded)
     def show_login(_request: Request, _needed: LoginNeeded) -> Response:
         return RedirectResponse("/login", 303)
+
+    @app.exception_handler(RequestValidationError)
+    def show_misfit(_request: Request, _problem: RequestValidationError) -> Response:
+        # What was sent is not repeated: it may be about a patient.
+        sentence = "The address or the form is not one of this page's; go back and try again."
+        return HTMLResponse(problem_page(422, sentence), 422)
 
     for path in PAGES.iterdir():
         suffix = path.name[path.name.rfind(".") :]

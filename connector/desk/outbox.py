@@ -120,7 +120,7 @@ def _signed_night(opened: OpenedStudy, review: Review, signature: Signature) -> 
         figures=figures,
         conclusion=_conclusion(figures, review, signature),
         pdf=report_pdf(opened, review),
-        html=report_html(opened, review).encode(),
+        html=report_html(opened, review, alone=True).encode(),
         recorded_on=start.date() if start else None,
     )
 

@@ -30,8 +30,8 @@ def report_status(review: Review) -> str:
     return "amended" if review.signed.meaning is Meaning.AMENDMENT else "final"
 
 
-def report_html(opened: OpenedStudy, review: Review) -> str:
-    """The report as a page."""
+def report_html(opened: OpenedStudy, review: Review, *, alone: bool = False) -> str:
+    """The report as a page; ``alone`` where it must need no other file."""
     start = recording_start(opened.audit)
     notice = SIGNED if review.signed else PRELIMINARY
     overridden = [
@@ -51,6 +51,7 @@ def report_html(opened: OpenedStudy, review: Review) -> str:
         settled=len(opened.flagged) - len(set(opened.flagged) & set(review.open)),
         overridden=overridden,
         program=version("somnoaudit"),
+        style=(PAGES / "document.css").read_text(encoding="utf-8") if alone else "",
     )
 
 
@@ -62,18 +63,17 @@ def report_pdf(opened: OpenedStudy, review: Review) -> Pdf:
     """
     try:
         # Here, so that a machine without them runs all the rest.
-        from weasyprint import CSS, HTML
+        from weasyprint import HTML
     except OSError:
         raise ServerFailed(
             "the PDF cannot be made: Pango is missing on this machine; install the Debian packages "
             "libpango-1.0-0 and libpangoft2-1.0-0"
         ) from None
-    page = HTML(string=report_html(opened, review), url_fetcher=_fetch_nothing)
-    style = CSS(string=(PAGES / "document.css").read_text(encoding="utf-8"))
-    pdf: Pdf = page.write_pdf(stylesheets=[style], pdf_variant="pdf/ua-1")
+    page = HTML(string=report_html(opened, review, alone=True), url_fetcher=_fetch_nothing)
+    pdf: Pdf = page.write_pdf(pdf_variant="pdf/ua-1")
     return pdf
 
 
 def _fetch_nothing(url: str, *_: object, **__: object) -> object:
-    # Its style is handed over; a page with a patient's night in it asks nobody for anything.
+    # It needs no other file; a page with a patient's night in it asks nobody for anything.
     raise ValueError(f"nothing is fetched: {url}")

@@ -29,7 +29,7 @@ from connector.desk.waveforms import CHOICES, MEDIA_TYPE, waveform
 from connector.desk.work_list import Shown, listed
 from connector.html import render
 from connector.hypnogram import DENSITY_HEIGHT
-from connector.store import Store, StoredStudy, utc_now
+from connector.store import State, Store, StoredStudy, utc_now
 from connector.trail import Action
 
 FILTERS = (
@@ -38,6 +38,15 @@ FILTERS = (
     ("narrow", "0.5–15 Hz"),
     ("wide", "0.3–70 Hz"),
 )
+
+
+STEPS = (
+    (State.QUEUED, "queued"),
+    (State.PULLING, "pulled from the EHR"),
+    (State.SCORING, "staged and audited"),
+    (State.REPORTING, "reported to the EHR"),
+)
+"""The way of a study until there is a night to review."""
 
 
 def desk_routes(
@@ -106,6 +115,7 @@ def desk_routes(
                 "waiting.html",
                 study=study,
                 unfinished=not study.state.is_end,
+                steps=STEPS,
                 person=visitor.person,
             )
         viewed(study.id, visitor, "night")
@@ -264,7 +274,7 @@ def desk_routes(
         return Response(png.getvalue(), media_type="image/png")
 
     @routes.get("/studies/{study_id}/epochs/{number}/events", response_class=HTMLResponse)
-    def epoch_events(study_id: str, number: int, opened: Opened) -> str:
+    def epoch_events(study_id: str, number: int, opened: Opened, visitor: Visiting) -> str:
         """The epoch's events as a list, for eyes that do not read drawings."""
         _existing(opened, number)
         return render(
@@ -272,6 +282,7 @@ def desk_routes(
             study_id=study_id,
             number=number,
             events=opened.events(Epoch(number)),
+            person=visitor.person,
             start_s=Epoch(number).start_s,
         )
 

@@ -73,14 +73,19 @@ class Sessions:
             session.add(row)
         return token
 
-    def visitor(self, token: str) -> Visitor | None:
-        """Who holds this token; None where nobody does any more."""
+    def visitor(self, token: str, attended: bool = True) -> Visitor | None:
+        """Who holds this token; None where nobody does any more.
+
+        Args:
+            token: the browser's.
+            attended: whether somebody is there; the session goes on by that alone.
+        """
         now = self._clock()
         with self._sessions() as session:
             row = session.get(SessionRow, _hash(token))
             if row is None or now - row.seen_at > IDLE or now - row.began_at > LONGEST:
                 return None
-            if now - row.seen_at > _NOTED_EVERY:
+            if attended and now - row.seen_at > _NOTED_EVERY:
                 row.seen_at = now
                 session.commit()
             person = Person(row.name, DeskRole(row.role), row.patient, row.reference)
