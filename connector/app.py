@@ -63,7 +63,8 @@ def create_app(desk: Desk, take_hint: Callable[[str | None], None], secret: str)
         if request.url.path.startswith(HOOK):
             return PlainTextResponse(f"{problem.detail}\n", problem.status_code, problem.headers)
         sentence = problem.detail if problem.detail.endswith(".") else f"{problem.detail}."
-        return HTMLResponse(problem_page(problem.status_code, sentence), problem.status_code)
+        page = problem_page(problem.status_code, sentence)
+        return HTMLResponse(page, problem.status_code, problem.headers)
 
     @app.get("/healthz")
     def health() -> dict[str, str]:

@@ -76,10 +76,19 @@ function draw() {
 }
 
 function grid(pen, width, height) {
+  pen.strokeStyle = colour("--grid-five");
+  pen.lineWidth = 1;
+  const bands = canvas.dataset.bands.split(" ").length;
+  for (let band = 1; band < bands; band += 1) {
+    const y = Math.round((band / bands) * height) + 0.5;
+    pen.beginPath();
+    pen.moveTo(0, y);
+    pen.lineTo(width, y);
+    pen.stroke();
+  }
   for (let second = 1; second < SECONDS; second += 1) {
     const x = Math.round((second / SECONDS) * width) + 0.5;
     pen.strokeStyle = colour(second % 5 ? "--grid" : "--grid-five");
-    pen.lineWidth = 1;
     pen.beginPath();
     pen.moveTo(x, 0);
     pen.lineTo(x, height);

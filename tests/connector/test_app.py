@@ -131,7 +131,7 @@ def test_the_list_links_to_each_study(web: httpx.Client, store: Store) -> None:
     assert '<a href="/studies/s1" data-row>s1</a>' in page
     assert "DiagnosticReport/9" in page
     assert "The recording holds no EEG channel." in page
-    assert "http-equiv" not in page  # nothing is going on, so nothing to look again for
+    assert "data-live" not in page  # nothing is going on, so nothing to look again for
 
 
 def test_a_report_shows_figures_and_the_flagged_epochs_in_review_order(tmp_path: Path) -> None:
@@ -162,7 +162,9 @@ def test_the_hypnogram_is_a_drawing_of_every_epoch(web: httpx.Client, store: Sto
     assert [bar.get("class") for bar in bars] == [f"stage {s}" for s in runs if s != "?"]
     width = sum(float(bar.get("width", "")) for bar in bars)
     assert width == pytest.approx(966 * 959 / 960, abs=0.3)  # one epoch is not scored
-    assert [a.get("href") for a in drawing.iter("a")] == ["#epoch-12", "#epoch-57", "#epoch-130"]
+    assert [a.get("href") for a in drawing.iter("a")] == [
+        f"/studies/s1/epochs/{number}" for number in (12, 57, 130)
+    ]
     times = [e.text for e in drawing.iter("text") if e.get("class") == "time"]
     assert times[:2] == ["23:00", "00:00"]
     assert drawing.get("aria-label") == "Hypnogram of 960 epochs, 3 of them flagged for review"
@@ -174,7 +176,8 @@ def test_a_study_that_is_being_worked_on_is_looked_at_again(
     store.add_study("s1", "DocumentReference/12")
     store.advance("s1", State.SCORING)
     page = web.get("/studies/s1").text
-    assert 'http-equiv="refresh"' in page
+    assert '<script type="module" src="/static/live.js">' in page
+    assert "data-live" in page
     assert "scoring" in page
 
 
