@@ -25,7 +25,7 @@ from connector.edf import read_recording
 from connector.fhir import FhirClient, reference_to
 from connector.pages import write_report
 from connector.service import service, until_told_to_stop
-from connector.settings import load_settings
+from connector.settings import default_settings, load_settings
 from connector.store import State, StoredStudy
 from connector.study import find_studies
 from connector.terminal import summary
@@ -267,19 +267,16 @@ def run(folder: Path, study: DemoStudy, say: Say) -> Iterator[DemoResult]:
     say("starting a FHIR server (sekmet-fhir) on loopback")
     with DemoEhr(folder / "ehr") as ehr, FhirClient(ehr.base_url) as client:
         say(f"EHR at {ehr.base_url}")
-        settings = load_settings(
-            fhir_url=ehr.base_url,
-            data=folder / "somnoaudit",
-            stager=study.stager,
-            model=study.model,
-            host="127.0.0.1",
-            port=0,
-            # Whatever this machine is set up for: the demo must not write there.
-            fhir_token=None,
-            database_url=None,
-            public_url=None,
-            webhook_secret=None,
-        )
+        # Whatever this machine is set up for: the demo must not write there.
+        ours = {
+            "fhir_url": ehr.base_url,
+            "data": folder / "somnoaudit",
+            "stager": study.stager,
+            "model": study.model,
+            "port": 0,
+            "local_login": True,
+        }
+        settings = load_settings(**(default_settings() | ours))
         with service(settings, watch) as running:
             say("subscribed to new polysomnographies")
             document = put_into_ehr(client, study.recording)

@@ -19,6 +19,8 @@ from sqlalchemy.exc import ArgumentError
 from auditor.errors import SettingsRefused
 from connector.desk_settings import DeskSettings
 from connector.ehr_settings import EhrSettings, HttpUrl
+from connector.log_settings import LogSettings
+from connector.trigger_settings import TriggerSettings
 from connector.work_settings import WorkSettings
 from staging.stager import stager_names
 from staging.vlm_settings import PREFIX, Environment, HeaderSecret, VlmSettings, problems_of
@@ -96,7 +98,15 @@ class StoreSettings(Environment):
         return url.render_as_string(hide_password=False)
 
 
-class Settings(StoreSettings, EhrSettings, VlmSettings, WorkSettings, DeskSettings):
+class Settings(
+    StoreSettings,
+    EhrSettings,
+    VlmSettings,
+    WorkSettings,
+    TriggerSettings,
+    LogSettings,
+    DeskSettings,
+):
     """All that the service needs."""
 
     stager: str = Field(default="yasa", description="Who stages; see somnoaudit score --help.")
@@ -135,6 +145,15 @@ class Settings(StoreSettings, EhrSettings, VlmSettings, WorkSettings, DeskSettin
         if name is not None and name not in stager_names():
             raise ValueError(f"no such stager is installed; there are {', '.join(stager_names())}")
         return name
+
+
+def default_settings() -> dict[str, Any]:
+    """Each setting that has a default, whatever the environment says."""
+    return {
+        name: field.get_default(call_default_factory=True)
+        for name, field in Settings.model_fields.items()
+        if not field.is_required()
+    }
 
 
 def load_settings(**given: Any) -> Settings:
