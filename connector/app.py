@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import hmac
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from auditor.errors import ServerFailed
+from connector.cds_hooks import SERVICES
 from connector.desk.mount import Desk, mount_desk
+from connector.event_numbers import EventNumbers
+from connector.hooks import HOOK, Listener, hook_routes
 from connector.pages import problem_page
-from connector.trigger import NotANotification, expected_authorization, hints
 
-HOOK = "/hooks/fhir"
-
-# A notification with one whole DocumentReference has some kilobytes.
-_LONGEST_BODY = 1 << 20
+# Whose answers programs read: what is wrong is told them as text, and not as a page.
+_FOR_PROGRAMS = (HOOK, SERVICES, "/healthz", "/readyz", "/metrics")
 
 # Whoever asks more slowly than this when the service is told to stop gets no answer.
 _LAST_ANSWERS_WITHIN_S = 3
@@ -38,17 +35,24 @@ _HEADERS = {
 }
 
 
-def create_app(desk: Desk, take_hint: Callable[[str | None], None], secret: str) -> FastAPI:
+def create_app(
+    desk: Desk,
+    take_hint: Callable[[str | None], None],
+    secret: str,
+    numbers: EventNumbers | None = None,
+    *more: APIRouter,
+) -> FastAPI:
     """The web application.
 
     Args:
         desk: where the studies are reviewed.
-        take_hint: told of each notification; must return at once.
+        take_hint: told where each notification points; must return at once.
         secret: without it in their Authorization header, notifications are turned away.
+        numbers: of a topic's events that were heard.
+        more: what else it serves.
     """
     # The interactive documentation would load its scripts from a public server.
     app = FastAPI(title="somnoaudit", docs_url=None, redoc_url=None)
-    expected = expected_authorization(secret).encode()
 
     @app.middleware("http")
     async def add_headers(
@@ -60,7 +64,7 @@ def create_app(desk: Desk, take_hint: Callable[[str | None], None], secret: str)
 
     @app.exception_handler(HTTPException)
     def show_problem(request: Request, problem: HTTPException) -> Response:
-        if request.url.path.startswith(HOOK):
+        if request.url.path.startswith(_FOR_PROGRAMS):
             return PlainTextResponse(f"{problem.detail}\n", problem.status_code, problem.headers)
         sentence = problem.detail if problem.detail.endswith(".") else f"{problem.detail}."
         page = problem_page(problem.status_code, sentence)
@@ -71,37 +75,11 @@ def create_app(desk: Desk, take_hint: Callable[[str | None], None], secret: str)
         """Whether this process answers."""
         return {"status": "ok"}
 
-    # Servers differ: some POST to the endpoint, some PUT the resource beneath it.
-    @app.post(HOOK, status_code=202, response_class=Response)
-    @app.put(HOOK + "/{_resource:path}", status_code=202, response_class=Response)
-    async def notification(request: Request) -> None:
-        """The EHR says that something is new. What it says is looked into later."""
-        sent = request.headers.get("Authorization", "").encode("latin-1")
-        if not hmac.compare_digest(sent, expected):
-            raise HTTPException(
-                401, "The secret is missing or wrong.", {"WWW-Authenticate": "Bearer"}
-            )
-        try:
-            found = hints(await _body(request))
-        except NotANotification as problem:
-            raise HTTPException(400, str(problem)) from None
-        for hint in found:
-            await run_in_threadpool(take_hint, hint)
-
+    app.include_router(hook_routes(Listener(take_hint, numbers), secret))
+    for routes in more:
+        app.include_router(routes)
     mount_desk(app, desk)
     return app
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > _LONGEST_BODY:
-                raise HTTPException(413, "The notification is too long.")
-    except ClientDisconnect:
-        raise HTTPException(400, "The notification broke off.") from None  # heard by nobody
-    return body
 
 
 @contextmanager
@@ -128,6 +106,7 @@ def serve(app: FastAPI, host: str, port: int) -> Iterator[str]:
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
+                log_config=None,  # as all of this process: see connector.logs
                 log_level="warning",
                 access_log=False,
                 lifespan="off",

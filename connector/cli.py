@@ -95,10 +95,14 @@ def serve() -> None:
 
     Set up by environment variables, SOMNOAUDIT_FHIR_URL at least; the README lists them.
     """
+    from connector.logs import configure_logs
     from connector.service import service, until_told_to_stop
     from connector.settings import load_settings
+    from connector.telemetry import tracing
 
-    with service(load_settings()) as running:
+    settings = load_settings()
+    configure_logs(settings.log_format)
+    with tracing(), service(settings) as running:
         print(f"somnoaudit serves {running.address}", file=sys.stderr, flush=True)
         until_told_to_stop(running.worker)
 
@@ -110,12 +114,38 @@ def worker() -> None:
     Any number of workers share one PostgreSQL, by SOMNOAUDIT_DATABASE_URL; an SQLite database
     has one, which is in the service.
     """
+    from connector.logs import configure_logs
     from connector.service import lone_worker, until_told_to_stop
     from connector.settings import load_settings
+    from connector.telemetry import tracing
 
-    with lone_worker(load_settings()) as running:
+    settings = load_settings()
+    configure_logs(settings.log_format)
+    with tracing(), lone_worker(settings) as running:
         print("somnoaudit works on studies", file=sys.stderr, flush=True)
         until_told_to_stop(running)
+
+
+@app.command()
+def stage(
+    references: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="REFERENCE...", help="As DocumentReference/12 or ServiceRequest/3, in the EHR."
+        ),
+    ],
+) -> None:
+    """Queue a study of the EHR by hand, whether or not the EHR has told of it.
+
+    A study that is already known is left as it is; `studies retry` sets it on its way again.
+    """
+    from connector.by_hand import queue_by_hand
+    from connector.settings import load_settings
+
+    settings = load_settings()
+    with _store() as store:
+        for sentence in queue_by_hand(settings, store, references):
+            _say(sentence)
 
 
 @studies_app.command("list")

@@ -7,29 +7,31 @@ import secrets
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter
 
 from auditor.errors import ServerFailed, SettingsRefused
-from connector.app import HOOK, create_app, serve
+from connector.app import create_app, serve
 from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies, RecordingOf
 from connector.desk.outbox import Outbox
 from connector.desk.review import Signature
 from connector.desk.review_store import ReviewStore
 from connector.ehr import connect
+from connector.entrances import Entrances
 from connector.exchange import EhrWatch
 from connector.fhir import FhirClient
 from connector.jwks import jwks_router
+from connector.metrics import Metrics, metrics_routes
+from connector.probes import Readiness, database_answers, ehr_answers, probe_routes
 from connector.second_opinion import with_second_opinion
 from connector.settings import Settings
 from connector.steps import EhrSteps
 from connector.store import Store, utc_now
 from connector.trail import Action, AnchorFile
-from connector.trigger import ensure_subscription
 from connector.workflow import Watch, Worker
 from staging.montage import load_channel_names
 from staging.stager import make_stager
@@ -64,16 +66,24 @@ def service(settings: Settings, watch: Watch = lambda _moment: None) -> Iterator
         SettingsRefused: the data folder, the database or the file of channel names cannot be
             used.
         UsageError: the stager cannot be made.
-        ServerFailed: the EHR does not take our Subscription, or the port is taken.
+        ServerFailed: the EHR cannot be asked, or the port is taken.
     """
     secret = _webhook_secret(settings)
-    with (
-        _workshop(settings, watch) as (ehr, store, worker),
-        _desk(settings, store, ehr) as desk,
-        serve(_app(settings, desk, worker, secret), settings.host, settings.port) as address,
-    ):
-        ensure_subscription(ehr, (settings.public_url or address) + HOOK, secret)
-        worker.take_hint(None)  # what came while no service ran
+    with ExitStack() as stack:
+        ehr, store, worker = stack.enter_context(_workshop(settings, watch))
+        entrances = Entrances(settings, store, ehr, worker)
+        desk = stack.enter_context(_desk(settings, store, ehr))
+        app = create_app(
+            desk,
+            entrances.take_hint,
+            secret,
+            entrances.numbers,
+            *entrances.cds_routes(),
+            *_operations(settings, store, worker),
+            jwks_router(settings.signing_keys),
+        )
+        address = stack.enter_context(serve(app, settings.host, settings.port))
+        stack.enter_context(entrances.open(settings.public_url or address, secret))
         yield Service(address, store, worker)
 
 
@@ -153,10 +163,15 @@ def _desk(settings: Settings, store: Store, ehr: FhirClient) -> Iterator[Desk]:
         yield Desk(store, studies, reviews, outbox.wake, settings.smart_app, settings.local_login)
 
 
-def _app(settings: Settings, desk: Desk, worker: Worker, secret: str) -> FastAPI:
-    app = create_app(desk, worker.take_hint, secret)
-    app.include_router(jwks_router(settings.signing_keys))
-    return app
+def _operations(settings: Settings, store: Store, worker: Worker) -> tuple[APIRouter, ...]:
+    readiness = Readiness(
+        {
+            "database": database_answers(store.sessions),
+            "ehr": ehr_answers(settings.fhir_url),
+            "worker": lambda: not worker.gone.is_set(),
+        }
+    )
+    return probe_routes(readiness), metrics_routes(Metrics(store, readiness))
 
 
 def _recordings(folder: Path) -> RecordingOf:

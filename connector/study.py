@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -37,6 +37,9 @@ _FHIR_ID = r"(?!\.+(?:/|$))[A-Za-z0-9\-.]{1,64}"
 # FHIR R4, datatypes, dateTime: a time comes with its zone.
 _DATE_TIME = r"^\d{4}(-\d\d(-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?)?)?$"
 
+# FHIR R4, value set request-priority, by urgency.
+_PRIORITIES = {"stat": 1, "asap": 2, "urgent": 3, "routine": 4}
+
 
 class StudyRefused(InputRefused):
     """What the EHR says of a study does not add up to one that can be scored."""
@@ -54,6 +57,7 @@ class StudyOrder:
         patient: "Patient/7".
         encounter: "Encounter/5"; None where neither document nor order names one.
         start, end: of the recording by the document's ``context.period``, as FHIR dateTimes.
+        priority: of the order, 1 (stat) to 4 (routine).
     """
 
     id: str
@@ -63,6 +67,7 @@ class StudyOrder:
     encounter: str | None = None
     start: str | None = None
     end: str | None = None
+    priority: int = _PRIORITIES["routine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,7 @@ class _DocumentReference(BaseModel):
 class _ServiceRequest(BaseModel):
     id: str
     status: str
+    priority: str = "routine"
     code: _Concept = _Concept()
     subject: _Reference
     encounter: _Reference = _Reference()
@@ -187,7 +193,16 @@ def find_studies(client: FhirClient, source: str) -> Iterator[StudyOrder]:
         criteria = {"related": source, "status": "current"}
     else:
         return
-    for document in client.search("DocumentReference", criteria):
+    yield from studies_among(client, client.search("DocumentReference", criteria))
+
+
+def studies_among(client: FhirClient, documents: Iterable[Resource]) -> Iterator[StudyOrder]:
+    """The studies whose recordings these documents are; the others are left out.
+
+    Raises:
+        FhirError: the EHR did not answer as it must.
+    """
+    for document in documents:
         try:
             yield _order_of(client, document)
         except (StudyRefused, NotFound):
@@ -272,6 +287,7 @@ def _order_of(client: FhirClient, resource: Resource) -> StudyOrder:
         encounter=next((encounter for encounter in found if encounter), None),
         start=document.context.period.start,
         end=document.context.period.end,
+        priority=_PRIORITIES.get(order.priority, _PRIORITIES["routine"]),
     )
 
 

@@ -124,6 +124,15 @@ class WorkerRow(Base):
     ended_s: Mapped[float | None] = mapped_column(Float)
 
 
+class MarkRow(Base):
+    """How far something that goes on for ever has come; see :mod:`connector.trigger`."""
+
+    __tablename__ = "marks"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    moment: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class HypnogramRow(Base):
     """A study as one stager scored it; ``document`` as :mod:`connector.kept` writes it."""
 

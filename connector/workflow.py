@@ -17,7 +17,6 @@ import logging
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from auditor.errors import ServerFailed, SomnoauditError
 from connector.database import only_worker_here
 from connector.documents import Json
 from connector.fhir import FhirError, ServerBroken, ServerDown, Throttled
+from connector.logs import about, where
 from connector.store import (
     ROUTINE,
     Run,
@@ -42,6 +42,7 @@ from connector.store import (
     WorkerGone,
 )
 from connector.sweeper import HINTS, STUDIES, Sweeper
+from connector.telemetry import span, trace_id_of
 from connector.threads import running
 from staging.stager import Progress
 
@@ -136,6 +137,11 @@ def _look_into_hint(hint: str | None) -> None:
 @DBOS.workflow(name="audit_study", max_recovery_attempts=None)
 def _audit_study(study_id: str, number: int) -> str:
     """The way of one study. A study that fails is an outcome as well, not an error of DBOS."""
+    with about(study_id, trace_id_of(study_id, number)):
+        return _audited(study_id, number)
+
+
+def _audited(study_id: str, number: int) -> str:
     worker = _worker()
     try:
         run = worker.begin(study_id, number)
@@ -318,7 +324,7 @@ class Worker:
             raise
         except Exception as error:  # as in _attempt: a resource of the EHR is not as it must be
             self._check_that_it_runs()
-            log.error("looking for studies: %s", _where(error))
+            log.error("looking for studies: %s", where(error))
 
     def begin(self, study_id: str, number: int) -> Run:
         self._check_that_it_runs()
@@ -381,14 +387,16 @@ class Worker:
             log.error("study %s: the EHR was not told that it failed: %s", run.study_id, error)
         except Exception as error:  # as in _attempt
             self._check_that_it_runs()
-            log.error("study %s, telling that it failed: %s", run.study_id, _where(error))
+            log.error("study %s, telling that it failed: %s", run.study_id, where(error))
 
     def _attempt(self, run: Run, state: State, work: Callable[[], Any]) -> _Outcome:
         self._check_that_it_runs()
         try:
             self._store.advance(run.study_id, state, run)
             self._watch(Moment(run.study_id, state))
-            result = self._patiently(work, _may_pass)
+            log.info("%s begins", state.value)
+            with span(state.value, run.study_id, run.number, tries=run.tries):
+                result = self._patiently(work, _may_pass)
         except WorkerGone:
             raise _Stopped from None
         except RunEnded:
@@ -399,7 +407,7 @@ class Worker:
             # A defect of ours ends this study and not the service. Its message may quote a
             # patient's data: only its kind and where it arose are told.
             self._check_that_it_runs()
-            log.error("study %s, %s: %s", run.study_id, state.value, _where(error))
+            log.error("study %s, %s: %s", run.study_id, state.value, where(error))
             kind = type(error).__name__
             reason = f"somnoaudit has a defect ({kind}); its log says where"
         else:
@@ -457,9 +465,3 @@ def _worker() -> Worker:
     if _running is None:
         raise RuntimeError("no worker runs in this process")
     return _running
-
-
-def _where(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    places = (f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(frames))
-    return f"{type(error).__name__} in " + " < ".join(places)

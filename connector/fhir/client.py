@@ -140,6 +140,17 @@ class FhirClient:
                 return
             url = self._wire.own(request, page.next_url)
 
+    def operation(self, path: str, parameters: Criteria) -> bytes:
+        """What an operation that changes nothing answers, such as "Subscription/7/$status".
+
+        Raises:
+            FhirError: the server did not answer as it must.
+        """
+        resource_type, _, rest = path.partition("/")
+        name = f"GET {resource_type}/{rest.rpartition('/')[2]}"
+        url = self._wire.url(path).copy_merge_params(_query(parameters))
+        return self._wire.send(name, "GET", url).content
+
     def _page(self, request: str, response: httpx.Response) -> Page:
         body = self._resource(request, response, "Bundle")
         try:
