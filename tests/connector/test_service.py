@@ -98,7 +98,12 @@ def test_a_notified_study_ends_in_one_report(
     ehr: DemoEhr, fhir: FhirClient, scoring: Path, tmp_path: Path
 ) -> None:
     settings = load_settings(
-        fhir_url=ehr.base_url, data=tmp_path, stager="scored", model=str(scoring), port=0
+        fhir_url=ehr.base_url,
+        data=tmp_path,
+        stager="scored",
+        model=str(scoring),
+        port=0,
+        local_login=True,
     )
     with service(settings) as running:
         placed = _place(fhir, scoring)
@@ -108,9 +113,11 @@ def test_a_notified_study_ends_in_one_report(
         (report,) = _written(fhir, placed, "DiagnosticReport")
         assert reference_to(report) == study.report
         assert report["status"] == "preliminary"
-        page = httpx.get(f"{running.address}/studies/{study.id}").text
-        assert f"of {N_EPOCHS} epochs" in page
-        assert "AI-generated; not reviewed or signed by a physician." in page
+        with httpx.Client(base_url=running.address) as browser:
+            browser.post("/login/local", data={"name": "Dr. Example", "role": "physician"})
+            assert f"of {N_EPOCHS} epochs" in browser.get(f"/studies/{study.id}").text
+            assert browser.get("/readyz").json()["status"] == "ready"
+            assert 'somnoaudit_studies{state="reported"} 1.0' in browser.get("/metrics").text
         # The EHR changes the document, and notifies again: nothing comes of it.
         fhir.update({**fhir.read(*placed.document.split("/")), "description": "night 1"})
         again = _place(fhir, scoring)
@@ -128,7 +135,7 @@ def test_a_notified_study_ends_in_one_report(
     assert [details["state"] for details in said if "state" in details] == [
         "queued", "pulling", "scoring", "reporting", "reported",
     ]  # fmt: skip
-    assert not list((tmp_path / "studies").iterdir()), "no recording outlives its report here"
+    assert (tmp_path / "studies" / study.id / "recording.edf").exists(), "for reviewers to see"
     secret = tmp_path / "webhook-secret"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert len(secret.read_text()) >= 16
