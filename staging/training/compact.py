@@ -166,7 +166,11 @@ def save_checkpoint(
         eos_token_id=tokenizer.convert_tokens_to_ids(END),
         pad_token_id=tokenizer.convert_tokens_to_ids(END_OF_TEXT),
     )
-    weights = {name: each.to(torch.bfloat16) for name, each in model.state_dict().items()}
+    weights = {
+        name: each.to(torch.bfloat16)
+        for name, each in model.state_dict().items()
+        if not name.startswith("lm_head.")  # tied to the words' embedding
+    }
     dtype = model.config.dtype
     model.config.dtype = torch.bfloat16
     model.save_pretrained(folder, state_dict=weights)

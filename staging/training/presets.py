@@ -50,10 +50,10 @@ class Compact:
     hours: float = 1.0
     held_out_seed: int = 9000
     held_out: int = 4
-    wpt_steps: int = 1300
+    wpt_steps: int = 2200
     wpt_batch: int = 16
-    sft_nights: int = 110
-    sft_steps: int = 1300
+    sft_nights: int = 100
+    sft_steps: int = 1000
     sft_batch: int = 16
     peak: float = 1e-3
 

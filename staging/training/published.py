@@ -207,12 +207,17 @@ def _loss(checkpoint: Checkpoint, epochs: Epochs, lesson: Lesson, share: float) 
 
 
 def _kappa(checkpoint: Checkpoint, epochs: Epochs, prompt: Prompt) -> float:
-    """Of what the model answers on nights that it is not trained on."""
+    """Of what the model answers on nights that it is not trained on.
+
+    An answer twice as long as any that is right is cut off.
+    """
     told, true = [], []
+    right = [epochs.truth(i).reply for i in range(len(epochs))]
+    longest = 2 * max(len(ids) for ids in checkpoint.tokenizer(right)["input_ids"])
     for number, night in enumerate(epochs.nights):
         scored = [i for i in range(len(night)) if night.truth[i].reply]
         windows = [window_around(i, range(len(night))) for i in scored]
-        shown = Night(checkpoint, prompt, _images(night))
+        shown = Night(checkpoint, prompt, _images(night), longest)
         for answered in shown.answers(windows, lambda: None):
             for window, answer in answered:
                 reply = read_reply(answer.text)

@@ -9,7 +9,9 @@ REPLY = reply("C4 shows a sleep spindle at 7.5–8.5 s. Chin tone is low.", ("N2
 TOKENIZER = build_tokenizer([REPLY])
 
 
-@pytest.mark.parametrize("text", ["12.5", "30", "85", "N2.1", "MBM.2", "N3", "W", "C4 ", "spindle "])
+@pytest.mark.parametrize(
+    "text", ["12.5", "30", "85", "N2.1", "MBM.2", "N3", "W", "C4 ", "spindle "]
+)
 def test_what_is_decided_is_one_token(text: str) -> None:
     assert len(TOKENIZER(text)["input_ids"]) == 1
 

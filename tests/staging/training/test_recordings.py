@@ -1,0 +1,88 @@
+"""Recordings that people scored, in the layout of MASS-EX."""
+
+from pathlib import Path
+
+import pytest
+
+from auditor.errors import RecordingRefused, ScoringRefused
+from auditor.vocabulary import Recording
+from connector.edf import read_recording
+from staging.phantom import PhantomSettings, simulate, write_edf
+from staging.training.nights import read_night
+from staging.training.recordings import subjects, write_subject
+
+HEADER = "custom_id,Subject,N,Stage,reasoning_text,applicable_rules\n"
+
+
+@pytest.fixture
+def mass(tmp_path: Path) -> Path:
+    """Three epochs of one subject; the first two are scored, one of them with reasons."""
+    write_edf(
+        simulate(1, PhantomSettings(hours=0.025, sampling_rate_hz=128)),
+        tmp_path / "01-01-0001 PSG.edf",
+    )
+    for track in ("fine", "coarse"):
+        (tmp_path / "annotations" / track).mkdir(parents=True)
+    (tmp_path / "annotations" / "fine" / "01-01-0001.csv").write_text(
+        HEADER + 'a,01-01-0001,2,N2,"A spindle at 3 s, in C4.","N2.1, N2.2"\n'
+    )
+    (tmp_path / "annotations" / "coarse" / "01-01-0001.csv").write_text(
+        "custom_id,Subject,N,Stage,applicable_rules\nb,01-01-0001,1,W,W.1\nc,01-01-0001,2,N1,N1.1\n"
+    )
+    return tmp_path
+
+
+def night_of(folder: Path, first_epoch: int = 1):  # type: ignore[no-untyped-def]
+    (subject,) = subjects(folder / "annotations", folder)
+    return read_night(write_subject(subject, read_recording, folder / "nights", 50.0, first_epoch))
+
+
+def test_both_tracks_are_read_and_reasons_win(mass: Path) -> None:
+    night = night_of(mass)
+    assert night.images.shape == (3, 224, 448, 3)
+    assert [each.stage for each in night.truth] == ["W", "N2", "?"]
+    assert night.truth[0].reply == '{"applicable_rules": ["W.1"], "sleep_stage": "W"}'
+    assert night.truth[1].rules == ("N2.1", "N2.2")
+    assert '"reasoning_text": "A spindle at 3 s, in C4."' in night.truth[1].reply
+    assert night.truth[2].reply == ""
+    assert night.events is None
+
+
+def test_a_night_is_drawn_once(mass: Path) -> None:
+    night_of(mass)
+
+    def never(_: Path) -> Recording:
+        raise AssertionError("read again")
+
+    (subject,) = subjects(mass / "annotations", mass)
+    write_subject(subject, never, mass / "nights", 50.0, 1)
+
+
+def test_an_epoch_that_the_recording_does_not_have_is_refused(mass: Path) -> None:
+    with pytest.raises(ScoringRefused, match="scores epoch 1, which the recording does not have"):
+        night_of(mass, first_epoch=2)
+
+
+def test_a_subject_without_a_recording_is_refused(mass: Path) -> None:
+    (mass / "01-01-0001 PSG.edf").unlink()
+    with pytest.raises(RecordingRefused, match="no recording is of this name"):
+        list(subjects(mass / "annotations", mass))
+
+
+def test_a_folder_without_annotations_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScoringRefused, match="has no fine/SUBJECT"):
+        list(subjects(tmp_path, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("csv", "problem"),
+    [
+        ("custom_id,Subject,N,Stage\n", "no column applicable_rules"),
+        (HEADER + "a,s,1,N9,x,N2.1\n", "line 2 has no epoch or no stage"),
+        (HEADER + "a,s,one,N2,x,N2.1\n", "line 2 has no epoch or no stage"),
+    ],
+)
+def test_annotations_that_are_none_are_refused(mass: Path, csv: str, problem: str) -> None:
+    (mass / "annotations" / "fine" / "01-01-0001.csv").write_text(csv)
+    with pytest.raises(ScoringRefused, match=problem):
+        night_of(mass)
