@@ -42,14 +42,17 @@ function decode(buffer) {
 }
 
 async function load() {
+  sheet.ariaBusy = "true";
   const answer = await fetch(`${sheet.dataset.waveform}?filters=${choice("filters").value}`);
   if (!answer.ok) {
     canvas.setAttribute("aria-label", "The signals could not be loaded.");
     sheet.classList.add("failed");
+    sheet.ariaBusy = "false";
     return;
   }
   channels = decode(await answer.arrayBuffer());
   draw();
+  sheet.ariaBusy = "false";
 }
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -19,14 +19,12 @@ document.addEventListener("keydown", (event) => {
   }
   const typing = TYPED.has(target.tagName) && target.type !== "checkbox";
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "j" || event.key === "k") {
-    if (moved(event.key === "j" ? 1 : -1)) {
-      event.preventDefault();
-      return;
-    }
-  }
   const found = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
-  if (!found) return;
+  if (!found) {
+    if (event.key === "j" && moved(1)) event.preventDefault();
+    if (event.key === "k" && moved(-1)) event.preventDefault();
+    return;
+  }
   event.preventDefault();
   if (found.tagName === "SELECT" || found.tagName === "TEXTAREA") found.focus();
   else found.click();
