@@ -255,6 +255,8 @@ class ScoredEpoch:
         probabilities: of each stage, summing to 1; None where the stager gives none.
         rationale: None where the stager does not explain this epoch.
         unreadable_reply: what a model answered when it could not be read; None otherwise.
+        asked_sha256: of what a model was shown, prompt and images, hexadecimal; None where no
+            model was asked.
     """
 
     index: int
@@ -262,6 +264,7 @@ class ScoredEpoch:
     probabilities: Mapping[Stage, float] | None = None
     rationale: Rationale | None = None
     unreadable_reply: str | None = None
+    asked_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

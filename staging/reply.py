@@ -102,14 +102,19 @@ def read_reply(text: str) -> Reply | UnreadableReply:
 
 
 def scored_epoch(
-    index: int, text: str, probabilities: Mapping[Stage, float] | None = None
+    index: int,
+    text: str,
+    probabilities: Mapping[Stage, float] | None = None,
+    asked_sha256: str | None = None,
 ) -> ScoredEpoch:
     """An epoch as the model's reply to it scores it; ``?`` with the reply where unreadable."""
     reply = read_reply(text)
     if isinstance(reply, UnreadableReply):
-        return ScoredEpoch(index, Stage.UNSCORED, unreadable_reply=reply.text)
+        return ScoredEpoch(
+            index, Stage.UNSCORED, unreadable_reply=reply.text, asked_sha256=asked_sha256
+        )
     rationale = Rationale(reply.reasoning_text, reply.applicable_rules)
-    return ScoredEpoch(index, reply.stage, probabilities, rationale)
+    return ScoredEpoch(index, reply.stage, probabilities, rationale, asked_sha256=asked_sha256)
 
 
 _Field: TypeAlias = tuple[str, object]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from auditor.errors import RecordingRefused
 from auditor.vocabulary import Hypnogram, Montage, ScoredEpoch, Stage, StagerIdentity
-from staging.prompt import Window, window_around
-from staging.render import Renderer
+from staging.prompt import Prompt, Window, window_around
+from staging.render import Image, Renderer
 
 
 def windows_of(montage: Montage) -> tuple[Window, ...]:
@@ -25,6 +26,14 @@ def windows_of(montage: Montage) -> tuple[Window, ...]:
             "give a recording of at least 30 s",
         )
     return tuple(window_around(index, recorded) for index in sorted(recorded))
+
+
+def asked_sha256(prompt: Prompt, images: Iterable[Image]) -> str:
+    """Of what a model was shown: the prompt, and the images in their order."""
+    digest = hashlib.sha256(prompt.sha256.encode())
+    for image in images:
+        digest.update(image.tobytes())
+    return digest.hexdigest()
 
 
 def hypnogram(

@@ -18,15 +18,16 @@ from typing import Any
 
 import httpx
 
-from auditor.errors import RecordingRefused, UsageError
+from auditor.errors import UsageError
 from auditor.rulebook import load_rulebook
-from auditor.vocabulary import Hypnogram, Montage, ScoredEpoch, Stage, StagerIdentity
+from auditor.vocabulary import Hypnogram, Montage, ScoredEpoch, StagerIdentity
 from staging.chat_server import CONNECT_S, Answer, ChatServers, Payload, RequestRefused
-from staging.prompt import Prompt, Window, own_prompt, read_prompt, user_turn, window_around
-from staging.render import Renderer, png
+from staging.prompt import Prompt, Window, own_prompt, read_prompt, user_turn
+from staging.render import Image, Renderer, png
 from staging.reply import REPLY_SCHEMA, scored_epoch
 from staging.stage_likelihood import stage_probabilities
 from staging.stager import Progress
+from staging.vlm_hypnogram import asked_sha256, hypnogram, windows_of
 from staging.vlm_settings import VlmSettings, load_vlm_settings
 
 DECODING: Payload = {"temperature": 1e-6, "top_p": 0.8, "max_tokens": 1024}
@@ -78,28 +79,15 @@ class VlmServerStager:
         """
         path = self.settings.vlm_prompt
         prompt = read_prompt(path) if path else own_prompt(load_rulebook())
-        recording = montage.recording
-        recorded = [epoch.index for epoch in recording.epochs() if not recording.in_gap(epoch)]
-        if not recorded:
-            raise RecordingRefused(
-                recording.name,
-                "no whole 30-s epoch was recorded without a gap",
-                "give a recording of at least 30 s",
-            )
+        windows = windows_of(montage)
         progress("stage", 0.0)
         renderer = Renderer(montage, self.settings.mains_hz)
-        windows = [window_around(index, recorded) for index in recorded]
         with closing(_conversations(renderer, windows, prompt)) as conversations:
             heard = asyncio.run(self._ask(conversations, len(windows), progress))
         progress("stage", 1.0)
-        epochs = tuple(_scored(i, heard.answers.get(i)) for i in range(recording.n_epochs))
-        notes = (
-            f"staged by the model {heard.model} with {prompt}",
-            *_notes_on_input(montage, renderer, windows),
-            *heard.lacks,
-            *_notes_on_replies(epochs),
-        )
-        return Hypnogram(StagerIdentity("vlm-server", heard.model), epochs, notes)
+        notes = (f"staged by the model {heard.model} with {prompt}", *heard.lacks)
+        stager = StagerIdentity("vlm-server", heard.model)
+        return hypnogram(stager, montage, renderer, windows, heard.scored, notes)
 
     async def _ask(
         self, conversations: Iterator[_Conversation], n_conversations: int, progress: Progress
@@ -112,17 +100,16 @@ class VlmServerStager:
                 servers, {"model": model, **DECODING}, first
             )
             request = {"model": model, **DECODING, **extras}
-            answers = {first.epoch: answer}
+            scored = {first.epoch: _scored(first, answer)}
             room = asyncio.Semaphore(self.settings.vlm_requests)
 
             async def hear(conversation: _Conversation) -> None:
                 try:
-                    answers[conversation.epoch] = await servers.complete(
-                        {**request, "messages": conversation.messages}
-                    )
+                    answer = await servers.complete({**request, "messages": conversation.messages})
+                    scored[conversation.epoch] = _scored(conversation, answer)
                 finally:
                     room.release()
-                progress("stage", len(answers) / n_conversations)
+                progress("stage", len(scored) / n_conversations)
 
             try:
                 async with asyncio.TaskGroup() as group:
@@ -131,7 +118,7 @@ class VlmServerStager:
                         group.create_task(hear(conversation))
             except ExceptionGroup as failures:  # the first of them cancelled the rest
                 raise failures.exceptions[0] from None
-        return _Heard(model, lacks, answers)
+        return _Heard(model, lacks, scored)
 
     def _http(self) -> httpx.AsyncClient:
         token = self.settings.vlm_token
@@ -194,19 +181,21 @@ class _Conversation:
     Attributes:
         epoch: by its number from 0.
         messages: as the OpenAI API has them.
+        asked_sha256: of what the model is shown.
     """
 
     epoch: int
     messages: list[dict[str, Any]]
+    asked_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What the servers said: the model's name, what they cannot do, an answer for each epoch."""
+    """What the servers said: the model's name, what they cannot do, an epoch for each answer."""
 
     model: str
     lacks: tuple[str, ...]
-    answers: Mapping[int, Answer]
+    scored: Mapping[int, ScoredEpoch]
 
 
 def _conversations(
@@ -216,10 +205,12 @@ def _conversations(
     targets = [window.target for window in windows]
     drawn = zip(targets, renderer.images(targets), strict=True)
     urls: dict[int, str] = {}
+    shown: dict[int, Image] = {}
     system = {"role": "system", "content": prompt.text}
     for window in windows:
         while window.epochs[-1] not in urls:
             epoch, image = next(drawn)
+            shown[epoch] = image
             urls[epoch] = f"data:image/png;base64,{b64encode(png(image)).decode()}"
         content = [
             {"type": "text", "text": part}
@@ -227,8 +218,11 @@ def _conversations(
             else {"type": "image_url", "image_url": {"url": urls[part]}}
             for part in user_turn(window)
         ]
-        yield _Conversation(window.target, [system, {"role": "user", "content": content}])
+        messages: list[dict[str, Any]] = [system, {"role": "user", "content": content}]
+        asked = asked_sha256(prompt, (shown[epoch] for epoch in window.epochs))
+        yield _Conversation(window.target, messages, asked)
         urls.pop(window.target - 1, None)
+        shown.pop(window.target - 1, None)
 
 
 async def _first_answer(
@@ -244,33 +238,6 @@ async def _first_answer(
     return await servers.complete({**request, **extras, **said}), extras, lacks
 
 
-# ── what became of it ─────────────────────────────────────────────────────────────────────
-
-
-def _scored(index: int, answer: Answer | None) -> ScoredEpoch:
-    """As the answer says; unscored where the epoch touches a gap and was not asked about."""
-    if answer is None:
-        return ScoredEpoch(index, Stage.UNSCORED)
-    return scored_epoch(index, answer.text, stage_probabilities(answer.tokens))
-
-
-def _notes_on_input(
-    montage: Montage, renderer: Renderer, windows: Sequence[Window]
-) -> Iterator[str]:
-    yield f"the model saw {', '.join(montage.roles[r].channel.label for r in renderer.roles)}"
-    if renderer.missing:
-        lacking = ", ".join(role.value.replace("_", " ") for role in renderer.missing)
-        yield f"the model's images lack {lacking}"
-    lone = sum(len(window.epochs) < 3 for window in windows)
-    yield f"{lone} epochs were shown without one or both of their neighbours"
-    if len(windows) < montage.recording.n_epochs:
-        yield (
-            f"{montage.recording.n_epochs - len(windows)} epochs touch a gap in the recording "
-            "and are not scored"
-        )
-
-
-def _notes_on_replies(epochs: Sequence[ScoredEpoch]) -> Iterator[str]:
-    unreadable = sum(epoch.unreadable_reply is not None for epoch in epochs)
-    if unreadable:
-        yield f"{unreadable} of the model's replies could not be read"
+def _scored(conversation: _Conversation, answer: Answer) -> ScoredEpoch:
+    probabilities = stage_probabilities(answer.tokens)
+    return scored_epoch(conversation.epoch, answer.text, probabilities, conversation.asked_sha256)

@@ -25,7 +25,7 @@ from staging.qwen.folder import CheckpointFolder, look_through
 from staging.render import Image, Renderer
 from staging.reply import LONGEST_REPLY_TOKENS, scored_epoch
 from staging.stager import Progress
-from staging.vlm_hypnogram import hypnogram, windows_of
+from staging.vlm_hypnogram import asked_sha256, hypnogram, windows_of
 from staging.vlm_settings import VlmSettings, load_vlm_settings
 
 if TYPE_CHECKING:
@@ -128,18 +128,31 @@ class VlmStager:
         if not windows:
             return
         epochs = sorted({epoch for window in windows for epoch in window.epochs})
-        with closing(_drawn(renderer, epochs)) as images:
+        shown: dict[int, Image] = {}
+        with closing(_drawn(renderer, epochs, shown)) as images:
             night = Night(checkpoint, self.prompt, images, self._longest)
             for answered in night.answers(windows, each_step):
                 yield [
-                    scored_epoch(window.target, answer.text, answer.probabilities)
+                    scored_epoch(
+                        window.target,
+                        answer.text,
+                        answer.probabilities,
+                        asked_sha256(self.prompt, (shown[epoch] for epoch in window.epochs)),
+                    )
                     for window, answer in answered
                 ]
+                done = max(window.target for window, _ in answered)
+                for epoch in [epoch for epoch in shown if epoch < done]:
+                    del shown[epoch]
 
 
-def _drawn(renderer: Renderer, epochs: Sequence[int]) -> Generator[tuple[int, Image]]:
-    """Each epoch with its image, drawn as it is needed."""
-    yield from zip(epochs, renderer.images(epochs), strict=True)
+def _drawn(
+    renderer: Renderer, epochs: Sequence[int], shown: dict[int, Image]
+) -> Generator[tuple[int, Image]]:
+    """Each epoch with its image, drawn as it is needed, and noted."""
+    for epoch, image in zip(epochs, renderer.images(epochs), strict=True):
+        shown[epoch] = image
+        yield epoch, image
 
 
 def make(model: str | None) -> VlmStager:

@@ -143,7 +143,7 @@ def test_epochs_in_a_gap_are_neither_asked_about_nor_shown(start: Start) -> None
     assert len(server.asked) == N_EPOCHS - 1
     alone = [asked.texts for asked in server.asked if "Subsequent epoch N+1: " not in asked.texts]
     assert len(alone) == 2  # before the gap, and at the end of the night
-    assert "1 epochs touch a gap in the recording and are not scored" in hypnogram.notes
+    assert "1 epoch touches a gap in the recording and is not scored" in hypnogram.notes
     assert "4 epochs were shown without one or both of their neighbours" in hypnogram.notes
 
 
