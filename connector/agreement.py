@@ -54,7 +54,7 @@ def agreement(pairs: Sequence[StagePair]) -> Json:
         "epochs": len(pairs),
         "accuracy": float(matrix.trace() / len(pairs)),
         "macro_f1": float(sum(f1[i] for i in used) / len(used)),
-        "kappa": _kappa(matrix.tolist()),
+        "kappa": cohen_kappa(matrix.tolist()),
         "per_stage": {
             stage.value: {
                 "f1": float(f1[i]),
@@ -73,7 +73,8 @@ def agreement(pairs: Sequence[StagePair]) -> Json:
     }
 
 
-def _kappa(matrix: list[list[int]]) -> float | None:
+def cohen_kappa(matrix: list[list[int]]) -> float | None:
+    """Of a square table of counts; None where both sides say one and the same throughout."""
     total = sum(map(sum, matrix))
     observed = sum(matrix[i][i] for i in range(len(matrix))) / total
     columns = [sum(column) for column in zip(*matrix, strict=True)]

@@ -183,13 +183,22 @@ def write_book(
         RulebookRefused: a file of the rulebook does not say what it must.
         OSError: the folder cannot be made or written to.
     """
-    book = compose(rules or files("rules"), features or specifications_folder())
-    style = STYLESHEET.read_text(encoding="utf-8")
-    page = _templates().get_template("book.html").render(book=book, style=style)
+    page = book_page(compose(rules or files("rules"), features or specifications_folder()))
     into.mkdir(parents=True, exist_ok=True)
     path = into / "index.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def book_page(book: Book, *, in_service: bool = False) -> str:
+    """The whole book as HTML: with its style in it, or as a page of the service."""
+    style = None if in_service else STYLESHEET.read_text(encoding="utf-8")
+    return _templates().get_template("book.html").render(book=book, style=style)
+
+
+def chapter_html(chapter: Chapter, book: Book) -> str:
+    """One rule as a part of another page; its links go to anchors of the whole book."""
+    return _templates().get_template("alone.html").render(each=chapter, book=book)
 
 
 def compose(rules: Traversable, features: Traversable | None) -> Book:
@@ -309,13 +318,14 @@ class _Shelf:
                 yield MeasuredRates(
                     measurement=measurement,
                     of_this_book=measurement.rulebook_sha256 == self.rulebook.identity.sha256,
-                    true_contradicted=_rate(true.contradicted, true.n),
-                    false_supported=_rate(false.supported, false.n),
+                    true_contradicted=rate(true.contradicted, true.n),
+                    false_supported=rate(false.supported, false.n),
                     decided=1 - undecided / n if n else None,
                 )
 
 
-def _rate(wrong: int, n: int) -> Rate:
+def rate(wrong: int, n: int) -> Rate:
+    """A share with its interval."""
     if n == 0:
         return Rate(wrong, n, None, None)
     from scipy.stats import binomtest

@@ -32,6 +32,7 @@ from connector.settings import Settings
 from connector.steps import EhrSteps
 from connector.store import Store, utc_now
 from connector.trail import Action, AnchorFile
+from connector.trail_key import signing_key
 from connector.workflow import Watch, Worker
 from staging.montage import load_channel_names
 from staging.stager import make_stager
@@ -160,7 +161,15 @@ def _desk(settings: Settings, store: Store, ehr: FhirClient) -> Iterator[Desk]:
         store.tell(Action.SIGNATURE_WRITTEN, study_id, {"signature": signature.number})
 
     with Outbox(store, reviews, studies, ehr, written) as outbox:
-        yield Desk(store, studies, reviews, outbox.wake, settings.smart_app, settings.local_login)
+        yield Desk(
+            store,
+            studies,
+            reviews,
+            outbox.wake,
+            settings.smart_app,
+            settings.local_login,
+            lambda: signing_key(settings.signing_key_path, make=settings.trail_key is None),
+        )
 
 
 def _operations(settings: Settings, store: Store, worker: Worker) -> tuple[APIRouter, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -17,6 +18,7 @@ from connector.desk.sessions import Sessions
 from connector.desk.smart_login import SmartApp
 from connector.html import PAGES
 from connector.pages import problem_page
+from connector.shelf.routes import shelf_routes
 from connector.store import Store
 
 _STATIC = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -33,6 +35,8 @@ class Desk:
         signed: told that there is a new signature; must return at once.
         smart: the desk as the EHR knows it; None where nobody logs in through the EHR.
         local_login: whether anybody at this very machine may choose who they are.
+        signing_key: signs what is exported of the audit trail, and raises SettingsRefused where
+            it cannot; None where nothing is exported.
     """
 
     store: Store
@@ -41,14 +45,17 @@ class Desk:
     signed: Callable[[], None]
     smart: SmartApp | None = None
     local_login: bool = False
+    signing_key: Callable[[], Ed25519PrivateKey] | None = None
 
 
 def mount_desk(app: FastAPI, desk: Desk) -> None:
     """Adds the desk's routes to the application."""
     sessions = Sessions(desk.store.sessions)
     app.include_router(login_routes(sessions, desk.smart, desk.local_login))
+    visitor = visitor_of(sessions)
+    app.include_router(desk_routes(desk.store, desk.studies, desk.reviews, visitor, desk.signed))
     app.include_router(
-        desk_routes(desk.store, desk.studies, desk.reviews, visitor_of(sessions), desk.signed)
+        shelf_routes(desk.store, desk.studies, desk.reviews, visitor, desk.signing_key)
     )
 
     @app.exception_handler(LoginNeeded)

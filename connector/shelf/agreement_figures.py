@@ -1,0 +1,253 @@
+"""How far the AI, the audit and physicians agree, from what was signed and decided.
+
+Kappa is Cohen's, between the stages as scored and as signed. A physician looks at the flagged
+epochs and a few more; all others stand as they were scored, so that this kappa says how much of
+a night was changed, and not how two independent scorers would agree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from auditor.vocabulary import SCORED_STAGES, Stage, Verdict
+from connector.agreement import StagePair, cohen_kappa, pair
+from connector.desk.review import Action
+from connector.desk.review_store import DecisionRow, SignatureRow
+from connector.rulebook_book import Rate, rate
+from connector.shelf.finding_index import FlagFindingRow, ReadAuditRow, RuleFindingRow
+from connector.tables import AuditRow, HypnogramRow, StudyRow
+
+FEW_NIGHTS = 10
+"""Fewer signed nights than these say little, and the page says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """The nights that were first signed in one week.
+
+    Attributes:
+        monday: its first day.
+        nights: how many.
+        kappa: over all their epochs together; None where it is undefined.
+        overridden: share of the flagged epochs decided in these nights that got another stage.
+    """
+
+    monday: date
+    nights: int
+    kappa: float | None
+    overridden: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOverrides:
+    """Of the decided epochs that a rule speaks for, how many were overridden.
+
+    A rule speaks for an epoch where it is cited, or is one of the scored stage's own.
+
+    Attributes:
+        rule: its identifier.
+        where_supported: where it held; few should be overridden.
+        where_contradicted: where it did not; many should be.
+    """
+
+    rule: str
+    where_supported: Rate
+    where_contradicted: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementFigures:
+    """What the page on agreement shows.
+
+    Attributes:
+        nights: signed nights.
+        decided: epochs that a physician has decided, signed or not.
+        kappa: of all signed nights together; None where it is undefined.
+        weeks: that have a signed night, in order.
+        flags: by flag code, the share of the decided epochs with it that were overridden.
+        unflagged: the same of the decided epochs without any flag.
+        rules: by rule.
+    """
+
+    nights: int
+    decided: int
+    kappa: float | None
+    weeks: tuple[Week, ...]
+    flags: Mapping[str, Rate]
+    unflagged: Rate
+    rules: tuple[RuleOverrides, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedNight:
+    """What is known of one scoring that somebody has reviewed.
+
+    Attributes:
+        scored: the stages as scored.
+        decided: the epochs that a physician decided, and whether each got another stage.
+        flags: by code, the epochs with it.
+        rules: by rule and verdict, the epochs that the rule speaks for.
+        signed: the stages as signed last; empty where the night is not signed.
+        signed_at: when it was first signed; None where it is not.
+    """
+
+    scored: tuple[Stage, ...]
+    decided: Mapping[int, bool]
+    flags: Mapping[str, Sequence[int]]
+    rules: Mapping[tuple[str, Verdict], Sequence[int]]
+    signed: tuple[Stage, ...] = ()
+    signed_at: datetime | None = None
+
+    @property
+    def flagged(self) -> frozenset[int]:
+        return frozenset(epoch for epochs in self.flags.values() for epoch in epochs)
+
+    @property
+    def pairs(self) -> list[StagePair]:
+        """Of each epoch of a signed night, the signed stage and the scored one."""
+        return pair(dict(enumerate(self.scored)), dict(enumerate(self.signed)))
+
+    def outcomes(self, epochs: Iterable[int]) -> Iterator[bool]:
+        """Of those epochs that were decided, whether each was overridden."""
+        return (self.decided[epoch] for epoch in epochs if epoch in self.decided)
+
+
+def agreement_figures(nights: Sequence[ReviewedNight]) -> AgreementFigures:
+    """The figures over some nights."""
+    flags: dict[str, list[bool]] = defaultdict(list)
+    rules: dict[str, dict[Verdict, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    unflagged: list[bool] = []
+    for night in nights:
+        for code, epochs in night.flags.items():
+            flags[code] += night.outcomes(epochs)
+        for (rule, verdict), epochs in night.rules.items():
+            rules[rule][verdict] += night.outcomes(epochs)
+        unflagged += night.outcomes(night.decided.keys() - night.flagged)
+    signed = [night for night in nights if night.signed_at is not None]
+    return AgreementFigures(
+        nights=len(signed),
+        decided=sum(len(night.decided) for night in nights),
+        kappa=_kappa(signed),
+        weeks=tuple(_weeks(signed)),
+        flags={code: _share(flags[code]) for code in sorted(flags) if flags[code]},
+        unflagged=_share(unflagged),
+        rules=tuple(
+            RuleOverrides(
+                rule,
+                _share(found[Verdict.SUPPORTED]),
+                _share(found[Verdict.CONTRADICTED]),
+            )
+            for rule, found in sorted(rules.items())
+            if any(found.values())
+        ),
+    )
+
+
+def monday_of(moment: datetime) -> date:
+    """The first day of a moment's week, in UTC."""
+    return moment.date() - timedelta(days=moment.weekday())
+
+
+def _weeks(signed: Sequence[ReviewedNight]) -> Iterator[Week]:
+    by_week: dict[date, list[ReviewedNight]] = defaultdict(list)
+    for night in signed:
+        if night.signed_at is not None:
+            by_week[monday_of(night.signed_at)].append(night)
+    for monday, nights in sorted(by_week.items()):
+        of_flagged = [
+            overridden for night in nights for overridden in night.outcomes(night.flagged)
+        ]
+        yield Week(monday, len(nights), _kappa(nights), _share(of_flagged))
+
+
+def _kappa(signed: Sequence[ReviewedNight]) -> float | None:
+    stages = [*SCORED_STAGES, Stage.UNSCORED]
+    counted = Counter(each for night in signed for each in night.pairs)
+    if not counted:
+        return None
+    return cohen_kappa([[counted[row, column] for column in stages] for row in stages])
+
+
+def _share(outcomes: Sequence[bool]) -> Rate:
+    return rate(sum(outcomes), len(outcomes))
+
+
+# ── from the database ─────────────────────────────────────────────────────────────────────
+
+
+def reviewed_nights(
+    sessions: sessionmaker[Session], patient: str | None = None
+) -> tuple[ReviewedNight, ...]:
+    """Every scoring that a physician has decided about or signed, by its latest audit.
+
+    Args:
+        sessions: of the store's database, with the finding index filled in.
+        patient: of this patient's studies alone.
+    """
+    latest = (
+        select(func.max(ReadAuditRow.audit_id), AuditRow.hypnogram_id)
+        .join(AuditRow, AuditRow.id == ReadAuditRow.audit_id)
+        .join(HypnogramRow, HypnogramRow.id == AuditRow.hypnogram_id)
+        .join(StudyRow, StudyRow.id == HypnogramRow.study_id)
+        .where(
+            AuditRow.hypnogram_id.in_(select(DecisionRow.hypnogram_id))
+            | AuditRow.hypnogram_id.in_(select(SignatureRow.hypnogram_id))
+        )
+        .group_by(AuditRow.hypnogram_id)
+    )
+    if patient is not None:
+        latest = latest.where(StudyRow.patient == patient)
+    with sessions() as session:
+        audits = session.execute(latest).all()
+        return tuple(_night(session, audit, hypnogram) for audit, hypnogram in audits)
+
+
+def _night(session: Session, audit_id: int, hypnogram_id: int) -> ReviewedNight:
+    scored = _stages(
+        session.scalars(select(ReadAuditRow.stages).where(ReadAuditRow.audit_id == audit_id)).one()
+    )
+    flags = session.scalars(select(FlagFindingRow).where(FlagFindingRow.audit_id == audit_id))
+    findings = session.scalars(select(RuleFindingRow).where(RuleFindingRow.audit_id == audit_id))
+    rules: dict[tuple[str, Verdict], list[int]] = defaultdict(list)
+    for row in findings:
+        own_stage = row.rule.partition(".")[0]
+        rules[row.rule, Verdict(row.verdict)] += [
+            epoch for epoch in json.loads(row.epochs) if row.cited or scored[epoch] == own_stage
+        ]
+    signatures = session.execute(
+        select(SignatureRow.stages, SignatureRow.at)
+        .where(SignatureRow.hypnogram_id == hypnogram_id)
+        .order_by(SignatureRow.number)
+    ).all()
+    return ReviewedNight(
+        scored=scored,
+        decided=_decided(session, hypnogram_id),
+        flags={row.code: json.loads(row.epochs) for row in flags},
+        rules=rules,
+        signed=_stages(signatures[-1].stages) if signatures else (),
+        signed_at=signatures[0].at if signatures else None,
+    )
+
+
+def _decided(session: Session, hypnogram_id: int) -> Mapping[int, bool]:
+    decisions = session.execute(
+        select(DecisionRow.epoch, DecisionRow.scored, DecisionRow.stage)
+        .where(
+            DecisionRow.hypnogram_id == hypnogram_id,
+            DecisionRow.proposed.is_(False),
+            DecisionRow.action != Action.SECOND_READER.value,
+        )
+        .order_by(DecisionRow.id)
+    )
+    return {epoch: scored != stage for epoch, scored, stage in decisions}
+
+
+def _stages(document: str) -> tuple[Stage, ...]:
+    return tuple(Stage(stage) for stage in json.loads(document))
