@@ -218,13 +218,15 @@ def cds_routes(
     cds = Cds(store, callers, desk, fhir_url, _NewHints(take_hint).take)
     routes = APIRouter(prefix=SERVICES)
 
-    async def admitted(request: Request, path: str) -> bytes:
+    async def admitted(request: Request, service: str, path: str = "") -> tuple[Service, bytes]:
+        if service not in tuple(Service):
+            raise HTTPException(404, "There is no such service.")
         sent = request.headers.get("Authorization", "")
         try:
-            await run_in_threadpool(callers.check, sent, f"{desk.url}{SERVICES}{path}")
+            await run_in_threadpool(callers.check, sent, f"{desk.url}{SERVICES}/{service}{path}")
         except CallerRefused as refusal:
             raise HTTPException(401, str(refusal), {"WWW-Authenticate": "Bearer"}) from None
-        return await read_body(request, _LONGEST_BODY)
+        return Service(service), await read_body(request, _LONGEST_BODY)
 
     @routes.get("")
     def discovery() -> dict[str, Any]:
@@ -232,21 +234,21 @@ def cds_routes(
         return _DISCOVERY
 
     @routes.post("/{service}", openapi_extra=_CALL_BODY)
-    async def called(service: Service, request: Request) -> dict[str, list[Card]]:
+    async def called(service: str, request: Request) -> dict[str, list[Card]]:
         """The EHR asks; the answer is cards."""
-        body = await admitted(request, f"/{service.value}")
+        asked, body = await admitted(request, service)
         try:
             call = _Call.model_validate_json(body)
         except ValidationError:
             raise HTTPException(400, "The body is no call of CDS Hooks.") from None
-        if call.hook != service.value:
+        if call.hook != asked.value:
             raise HTTPException(400, "The call is of another hook than this service's.")
-        return {"cards": await run_in_threadpool(cds.cards, service, call)}
+        return {"cards": await run_in_threadpool(cds.cards, asked, call)}
 
     @routes.post("/{service}/feedback", openapi_extra=_FEEDBACK_BODY, response_class=Response)
-    async def feedback(service: Service, request: Request) -> None:
+    async def feedback(service: str, request: Request) -> None:
         """What people did with cards; counted, and their comments are not kept."""
-        body = await admitted(request, f"/{service.value}/feedback")
+        _, body = await admitted(request, service, "/feedback")
         try:
             told = _Feedback.model_validate_json(body)
         except ValidationError:
