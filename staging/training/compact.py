@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,7 +100,7 @@ def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     core.pre_tokenizer = split
     core.decoder = decoders.ByteLevel()
     core.add_special_tokens(list(_SPECIAL))
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         eos_token=END,
         pad_token=END_OF_TEXT,
@@ -109,8 +110,18 @@ def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
+def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    return int(tokenizer.get_vocab()[token])
+
+
+def text_width(model: Qwen2_5_VLForConditionalGeneration) -> int:
+    """Of the text part, and so of the merged visual tokens."""
+    embedding: Any = model.get_input_embeddings()
+    return int(embedding.embedding_dim)
+
+
 def compact_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in _SPECIAL}
+    ids = {token: token_id(tokenizer, token) for token in _SPECIAL}
     return Qwen2_5_VLConfig(
         vision_config={
             "depth": 4,
@@ -152,7 +163,9 @@ def compact_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
 def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2_5_VLForConditionalGeneration:
     """An untrained compact model."""
     torch.manual_seed(seed)
-    return Qwen2_5_VLForConditionalGeneration(compact_config(tokenizer)).float()
+    model = Qwen2_5_VLForConditionalGeneration(compact_config(tokenizer))
+    model.to(torch.float32)  # type: ignore[arg-type]
+    return model
 
 
 def save_checkpoint(
@@ -160,11 +173,11 @@ def save_checkpoint(
 ) -> None:
     """A folder as of any checkpoint of the family; weights in bfloat16."""
     folder.mkdir(parents=True, exist_ok=True)
-    model.generation_config = GenerationConfig(
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         do_sample=False,
         max_new_tokens=1024,
-        eos_token_id=tokenizer.convert_tokens_to_ids(END),
-        pad_token_id=tokenizer.convert_tokens_to_ids(END_OF_TEXT),
+        eos_token_id=token_id(tokenizer, END),
+        pad_token_id=token_id(tokenizer, END_OF_TEXT),
     )
     weights = {
         name: each.to(torch.bfloat16)
@@ -193,12 +206,16 @@ def image_processor() -> Qwen2VLImageProcessorPil:
 
 def chat_text(tokenizer: PreTrainedTokenizerFast, window: Window, image_tokens: int) -> str:
     """What the model is told about a window, up to where its reply begins."""
-    content = [
+    content: list[Any] = [
         {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
         for part in user_turn(window)
     ]
+    turns: list[Any] = [
+        {"role": "system", "content": compact_prompt()},
+        {"role": "user", "content": content},
+    ]
     told = tokenizer.apply_chat_template(
-        [{"role": "system", "content": compact_prompt()}, {"role": "user", "content": content}],
+        turns,
         tokenize=False,
         add_generation_prompt=True,
     )

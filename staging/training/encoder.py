@@ -6,14 +6,13 @@ dimension more. The result is the same: see tests/staging/training/test_encoder.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F  # noqa: N812 as everyone calls it
 from torch import Tensor, nn
 from transformers import Qwen2_5_VLForConditionalGeneration
-from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
-    get_vision_position_ids,
-    get_vision_window_index,
-)
+from transformers.vision_utils import get_vision_position_ids, get_vision_window_index
 
 
 class BatchedEncoder(nn.Module):
@@ -68,7 +67,7 @@ class BatchedEncoder(nn.Module):
         merged = linear(merger.mlp[2], F.gelu(linear(merger.mlp[0], four)))
         return merged[:, self.back]
 
-    def _attend(self, attention: nn.Module, hidden: Tensor, whole: bool) -> Tensor:
+    def _attend(self, attention: Any, hidden: Tensor, whole: bool) -> Tensor:
         n, length, width = hidden.shape
         three = linear(attention.qkv, hidden).reshape(n, length, 3, attention.num_heads, -1)
         query, key, value = three.unbind(2)
@@ -93,5 +92,5 @@ def linear(layer: nn.Linear, x: Tensor) -> Tensor:
     return F.linear(x, layer.weight.to(x.dtype), bias)
 
 
-def norm(layer: nn.Module, x: Tensor) -> Tensor:
+def norm(layer: Any, x: Tensor) -> Tensor:
     return F.rms_norm(x, (x.shape[-1],), layer.weight.to(x.dtype), layer.variance_epsilon)

@@ -77,10 +77,11 @@ def write_night(
     renderer = Renderer(montage, mains_hz)
     images = np.stack([renderer.image(epoch) for epoch in range(len(truth))])
     np.save(stem.with_suffix(".images.npy"), images)
-    arrays = {"seconds": second_values(montage, mains_hz, len(truth))}
-    np.savez_compressed(
-        stem.with_suffix(".npz"), **arrays, **({} if events is None else {"events": events})
-    )
+    seconds = second_values(montage, mains_hz, len(truth))
+    if events is None:
+        np.savez_compressed(stem.with_suffix(".npz"), seconds=seconds)
+    else:
+        np.savez_compressed(stem.with_suffix(".npz"), seconds=seconds, events=events)
     rows = [[each.stage, list(each.rules), each.reply] for each in truth]
     stem.with_suffix(".json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 

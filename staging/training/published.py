@@ -22,9 +22,9 @@ from sklearn.metrics import cohen_kappa_score
 
 from auditor.rulebook import load_rulebook
 from staging.prompt import Prompt, Window, own_prompt, read_prompt, window_around
-from staging.qwen.checkpoint import Checkpoint, load
+from staging.qwen.checkpoint import IMAGE_TOKEN, Checkpoint, load
 from staging.qwen.folder import look_through
-from staging.qwen.inputs import IMAGE_TOKEN, chat_text
+from staging.qwen.inputs import chat_text
 from staging.qwen.night import Night
 from staging.reply import Reply, read_reply
 from staging.training.loop import Journal, Schedule, Training

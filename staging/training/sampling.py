@@ -38,7 +38,7 @@ class Epochs:
         return range(int(self._starts[night]), int(self._starts[night + 1]))
 
     def truth(self, i: int) -> EpochTruth:
-        return self.nights[self.night[i]].truth[self.index[i]]
+        return self.nights[int(self.night[i])].truth[int(self.index[i])]
 
     def weights(self) -> npt.NDArray[np.float64]:
         """Chances of being shown: by how rare stage and rules are, roots of their inverse.

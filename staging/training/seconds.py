@@ -71,7 +71,7 @@ def second_values(montage: Montage, mains_hz: float, n_epochs: int) -> npt.NDArr
 
 def _of_trace(drawn: Samples, role: Role) -> Samples:
     seconds = drawn.reshape(-1, int(RATE_HZ))
-    amplitude = np.abs(seconds).mean(axis=1)
+    amplitude: Samples = np.abs(seconds).mean(axis=1)
     if role is Role.CHIN:
         return amplitude[:, None]
     hz, power = signal.welch(seconds, RATE_HZ, nperseg=int(RATE_HZ), axis=1)

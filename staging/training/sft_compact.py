@@ -26,7 +26,15 @@ from auditor.vocabulary import SCORED_STAGES
 from staging.prompt import Window, window_around
 from staging.reply import Reply, read_reply
 from staging.training.blank import blank_images
-from staging.training.compact import END, IMAGE_PAD, chat_text, patches, save_checkpoint
+from staging.training.compact import (
+    END,
+    IMAGE_PAD,
+    chat_text,
+    patches,
+    save_checkpoint,
+    text_width,
+    token_id,
+)
 from staging.training.decoder import reply_states
 from staging.training.encoder import BatchedEncoder, linear
 from staging.training.loop import Journal, Schedule, Training
@@ -80,7 +88,7 @@ class Prompts:
     def __init__(
         self, tokenizer: PreTrainedTokenizerFast, model: Qwen2_5_VLForConditionalGeneration
     ) -> None:
-        self._image_pad = tokenizer.convert_tokens_to_ids(IMAGE_PAD)
+        self._image_pad = token_id(tokenizer, IMAGE_PAD)
         self._tokenizer, self._model = tokenizer, model
         self._kept: dict[Window, tuple[Tensor, Tensor]] = {}
 
@@ -90,7 +98,7 @@ class Prompts:
             text = chat_text(self._tokenizer, window, IMAGE_TOKENS)
             ids = torch.tensor([self._tokenizer(text, add_special_tokens=False)["input_ids"]])
             grids = torch.tensor([[1, 16, 32]] * len(window.epochs))
-            is_image = (ids == self._image_pad).int()
+            is_image = torch.eq(ids, self._image_pad).int()
             positions, _ = self._model.model.get_rope_index(ids, is_image, image_grid_thw=grids)
             self._kept[window] = (ids[0], positions[:, 0])
         return self._kept[window]
@@ -101,7 +109,7 @@ class Prompts:
         ids, positions = self.of(window)
         words = self._model.get_input_embeddings()(ids)
         n, width = len(images), words.shape[-1]
-        at = (ids == self._image_pad).nonzero()[:, 0]
+        at = torch.eq(ids, self._image_pad).nonzero()[:, 0]
         told = words.expand(n, -1, -1).clone()
         told = told.index_copy(1, at, images.reshape(n, -1, width).to(words.dtype))
         return told, positions[:, None].expand(3, n, -1)
@@ -112,7 +120,7 @@ class Replies:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, epochs: Epochs) -> None:
         texts = [epochs.truth(i).reply for i in range(len(epochs))]
-        end = tokenizer.convert_tokens_to_ids(END)
+        end = token_id(tokenizer, END)
         ids = tokenizer([*texts, _BLANK_REPLY], add_special_tokens=False)["input_ids"]
         self._ids = [torch.tensor([*each, end]) for each in ids]
         self._weights = _token_weights(tokenizer)
@@ -264,7 +272,7 @@ def embed(model: Qwen2_5_VLForConditionalGeneration, epochs: Epochs, threads: in
     The blank images come last, so that negative numbers find one.
     """
     encoder = BatchedEncoder(model)
-    width = model.config.text_config.hidden_size
+    width = text_width(model)
     blank = blank_images()
     kept = torch.empty((len(epochs) + len(blank), IMAGE_TOKENS, width), dtype=torch.float16)
 
@@ -334,7 +342,7 @@ def answer(
     longest: int = 256,
 ) -> list[str]:
     """The replies to windows of one sort, greedily, in the weights' own precision."""
-    end = tokenizer.convert_tokens_to_ids(END)
+    end = token_id(tokenizer, END)
     shown = images[torch.tensor([each.images for each in windows])].to(model.dtype)
     embeds, positions = prompts.embedded(windows[0].window, shown)
     place = int(positions[0, 0, -1])

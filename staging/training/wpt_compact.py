@@ -18,7 +18,13 @@ from sklearn.metrics import average_precision_score, cohen_kappa_score
 from torch import Tensor, nn
 
 from auditor.vocabulary import SCORED_STAGES
-from staging.training.compact import build_tokenizer, new_model, patches, save_checkpoint
+from staging.training.compact import (
+    build_tokenizer,
+    new_model,
+    patches,
+    save_checkpoint,
+    text_width,
+)
 from staging.training.encoder import BatchedEncoder
 from staging.training.loop import Journal, Schedule, Training
 from staging.training.nights import TrainingNight
@@ -82,7 +88,7 @@ def train_wpt_compact(
     journal = Journal(folder / "wpt.jsonl")
     tokenizer = build_tokenizer(each.reply for night in nights for each in night.truth)
     model = new_model(tokenizer, seed)
-    heads = Heads(model.config.text_config.hidden_size)
+    heads = Heads(text_width(model))
     encoder = BatchedEncoder(model)
     schedule = Schedule(steps, peak, weight_decay=0.05)
     training = Training({"model": model, "heads": heads}, schedule, folder / "wpt.state", threads)
@@ -153,7 +159,7 @@ def _scaled(values: Tensor) -> Tensor:
 def _check(encoder: BatchedEncoder, heads: Heads, epochs: Epochs) -> dict[str, float]:
     """Kappa of the stage from one image, and how well events are placed."""
     chosen = np.arange(0, len(epochs), max(1, len(epochs) // 160))
-    true_stages = [epochs.truth(i).stage for i in chosen]
+    true_stages = [epochs.truth(i).stage for i in chosen.tolist()]
     told_events, told_stages = [], []
     for part in np.array_split(chosen, -(-len(chosen) // _MICRO)):
         _, events, _, stages = heads(_look(encoder, epochs, part))
