@@ -12,7 +12,7 @@ from auditor.errors import SettingsRefused
 from connector.desk.people import DeskRole
 from connector.desk.smart_login import SmartApp
 from connector.ehr_settings import HttpUrl
-from staging.vlm_settings import PREFIX, Environment
+from staging.environment import PREFIX, Environment
 
 
 class DeskSettings(Environment):

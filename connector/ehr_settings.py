@@ -22,7 +22,7 @@ from pydantic_settings import NoDecode
 
 from connector.client_keys import SigningKey, read_keys
 from connector.fhir.foreign import ForeignHosts, Network
-from staging.vlm_settings import Environment, HeaderSecret
+from staging.environment import Environment, HeaderSecret
 
 # What each interaction with the EHR needs, and no more, as SMART scopes v2: create, read, update,
 # delete, search. Some servers let nobody read who may not search. What is deleted was written a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from connector.logs import LogFormat
-from staging.vlm_settings import Environment
+from staging.environment import Environment
 
 
 class LogSettings(Environment):

@@ -22,8 +22,9 @@ from connector.ehr_settings import EhrSettings, HttpUrl
 from connector.log_settings import LogSettings
 from connector.trigger_settings import TriggerSettings
 from connector.work_settings import WorkSettings
+from staging.environment import PREFIX, Environment, HeaderSecret, problems_of
 from staging.stager import stager_names
-from staging.vlm_settings import PREFIX, Environment, HeaderSecret, VlmSettings, problems_of
+from staging.vlm_settings import VlmSettings
 
 _S = TypeVar("_S", bound="StoreSettings")
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from connector.cds_callers import Callers, read_callers
 from connector.ehr_settings import HttpUrl
 from connector.subscriptions import Topic
-from staging.vlm_settings import PREFIX, Environment
+from staging.environment import PREFIX, Environment
 
 
 class TriggerSettings(Environment):

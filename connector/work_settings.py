@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from staging.vlm_settings import Environment
+from staging.environment import Environment
 
 
 class WorkSettings(Environment):

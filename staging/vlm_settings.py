@@ -1,38 +1,13 @@
-"""The settings of the vision-language stagers: environment variables, ``SOMNOAUDIT_…``."""
+"""The settings of the vision-language stagers."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
 
 from auditor.errors import SettingsRefused
-
-PREFIX = "SOMNOAUDIT_"
-
-
-def _header_safe(secret: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[\x21-\x7e]+", secret.get_secret_value()):
-        raise ValueError("give letters, digits and signs of ASCII, and no space")
-    return secret
-
-
-HeaderSecret = Annotated[SecretStr, AfterValidator(_header_safe)]
-"""What goes over the wire in an Authorization header."""
-
-
-class Environment(BaseSettings):
-    """What all settings have in common.
-
-    Each field is the environment variable ``SOMNOAUDIT_`` and its name in capitals.
-    """
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
-    )
+from staging.environment import Environment, HeaderSecret, problems_of
 
 
 class VlmSettings(Environment):
@@ -74,21 +49,3 @@ def load_vlm_settings() -> VlmSettings:
     except ValidationError as error:
         said = "; ".join(problems_of(error))
         raise SettingsRefused("environment", said, "correct it and start again") from None
-
-
-def problems_of(error: ValidationError) -> list[str]:
-    """Each variable that is wrong, and how, without the value that it has."""
-    return [
-        _problem(detail["loc"], detail["type"], detail["msg"])
-        for detail in error.errors(include_input=False, include_context=False, include_url=False)
-    ]
-
-
-def _problem(place: tuple[int | str, ...], kind: str, message: str) -> str:
-    said = message.removeprefix("Value error, ")
-    if not place:  # of several together, which the message names itself
-        return said
-    name = PREFIX + str(place[0]).upper()
-    if kind == "missing":
-        return f"{name} is not set"
-    return f"{name}: {said[0].lower()}{said[1:]}"
