@@ -23,6 +23,7 @@ from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import PyJWTError
 
 from auditor.errors import SettingsRefused
+from connector.fhir.addresses import LOOPBACK
 from connector.fhir.wire import tls
 
 # CDS Hooks 2.0 asks for these two; each with the one kind of key that belongs to it.
@@ -124,10 +125,15 @@ class Callers:
     def _key(self, issuer: _Issuer, key_id: str) -> PyJWK | None:
         with self._lock:
             age_s = time.monotonic() - issuer.asked_s
-            if age_s > (_KEYS_KEPT_S if key_id in issuer.keys else _ASKED_AGAIN_S):
+            is_due = age_s > (_KEYS_KEPT_S if key_id in issuer.keys else _ASKED_AGAIN_S)
+            if is_due:
                 issuer.asked_s = time.monotonic()
-                issuer.keys = _keys(issuer.keys_at) or issuer.keys
-            return issuer.keys.get(key_id)
+            if is_due and not issuer.keys:  # the others wait: without keys nobody comes in
+                issuer.keys = _keys(issuer.keys_at)
+                is_due = False
+        if is_due:
+            issuer.keys = _keys(issuer.keys_at) or issuer.keys
+        return issuer.keys.get(key_id)
 
 
 def _keys(place: str) -> Mapping[str, PyJWK]:
@@ -163,6 +169,8 @@ def read_callers(path: Path) -> dict[str, str]:
         if not isinstance(issuer, str) or not isinstance(place, str):
             raise SettingsRefused(path, "has an issuer without its keys", remedy)
         is_address = place.startswith(("https://", "http://"))
+        if place.startswith("http://") and httpx.URL(place).host not in LOOPBACK:
+            raise SettingsRefused(path, f"names keys of {issuer} by http, not https", remedy)
         found[issuer] = place if is_address else str(path.absolute().parent / place)
         if not is_address and not Path(found[issuer]).is_file():
             raise SettingsRefused(path, f"names keys of {issuer} that are not there", remedy)

@@ -19,7 +19,7 @@ from scripted import Answer, ScriptedServer
 
 from auditor.errors import SettingsRefused
 from connector.app import serve
-from connector.cds_callers import Callers, read_callers
+from connector.cds_callers import CallerRefused, Callers, read_callers
 from connector.cds_cards import Desk
 from connector.cds_hooks import cds_routes
 from connector.settings import load_settings
@@ -170,6 +170,9 @@ def test_keys_come_from_the_issuers_address_and_are_kept(
     callers = Callers({ISSUER: f"{server.origin}/jwks"})
     for _ in range(3):
         callers.check(f"Bearer {_signed(_claims())}", f"{URL}/cds-services/patient-view")
+    for _ in range(3):  # made-up keys do not make us ask each time
+        with pytest.raises(CallerRefused):
+            callers.check(f"Bearer {_signed(_claims(), kid='other')}", URL)
     assert len(server.requests) == 1
 
 
@@ -182,6 +185,7 @@ def test_keys_come_from_the_issuers_address_and_are_kept(
         ("[a]", "lists no issuer"),
         ("https://e.example: 3", "without its keys"),
         ("https://e.example: none.json", "not there"),
+        ("https://e.example: http://e.example/jwks", "by http, not https"),
     ],
 )
 def test_a_list_of_callers_that_is_none_is_said(
