@@ -59,6 +59,13 @@ ChannelsPath = Annotated[
     typer.Option("--channels", metavar="FILE", help="A YAML file of your own channel names."),
 ]
 
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        metavar="DATE", formats=["%Y-%m-%d"], help="Leave out studies named before this day."
+    ),
+]
+
 SecondOpinion = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Another stager, whose disagreement is flagged."),
@@ -461,12 +468,7 @@ def evaluate(
 
 @app.command()
 def reaudit(
-    since: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="DATE", formats=["%Y-%m-%d"], help="Leave out studies named before this day."
-        ),
-    ] = None,
+    since: Since = None,
     json_path: JsonPath = None,
 ) -> None:
     """Audit stored studies again with today's rulebook, and say what changed and why.
@@ -482,10 +484,7 @@ def reaudit(
     from connector.terminal import progress_on_stderr
 
     _check_outputs(json_path)
-    try:
-        day = since.astimezone() if since else None
-    except (ValueError, OverflowError):  # the clock of this machine begins later
-        raise UsageError(f"--since {since:%Y-%m-%d}: name a later day") from None
+    day = _day(since)
     rulebook = load_rulebook()
     store = Store.open(load_store_settings().store_url)
     try:
@@ -497,6 +496,44 @@ def reaudit(
         _write(again.reaudit_json(studies, rulebook.identity), json_path)
     else:
         _say(again.reaudit_summary(studies, rulebook.identity, store.address))
+
+
+@app.command("export-training")
+def export_training(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where annotations/fine and /coarse are written.")
+    ],
+    since: Since = None,
+) -> None:
+    """Write what physicians decided in signed nights as training data, without identifiers.
+
+    The layout is that of MASS-EX, which `somnoaudit train sft` reads: epochs with their rationale
+    where the stage was accepted and no claim in it is contradicted, with stage and rules alone
+    otherwise. Prints which subject is which study; recordings are not written.
+    """
+    from connector.kept_secret import kept_secret
+    from connector.settings import load_store_settings
+    from connector.shelf import training_export
+    from connector.terminal import progress_on_stderr
+
+    _check_folder(f"--out {out}", out)
+    day = _day(since)
+    key = kept_secret(load_store_settings().training_key_path).encode()
+    with _store() as store, progress_on_stderr() as progress:
+        nights = tuple(training_export.export_training(store, out, key, progress, day))
+    _say(training_export.export_summary(nights, out))
+
+
+def _day(since: datetime | None) -> datetime | None:
+    """The beginning of a day by this machine's clock.
+
+    Raises:
+        UsageError: that clock begins later.
+    """
+    try:
+        return since.astimezone() if since else None
+    except (ValueError, OverflowError):
+        raise UsageError(f"--since {since:%Y-%m-%d}: name a later day") from None
 
 
 @contextmanager

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter
 
-from auditor.errors import ServerFailed, SettingsRefused
+from auditor.errors import ServerFailed
 from connector.app import create_app, serve
 from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies, RecordingOf
@@ -25,6 +23,7 @@ from connector.entrances import Entrances
 from connector.exchange import EhrWatch
 from connector.fhir import FhirClient
 from connector.jwks import jwks_router
+from connector.kept_secret import kept_secret
 from connector.metrics import Metrics, metrics_routes
 from connector.probes import Readiness, database_answers, ehr_answers, probe_routes
 from connector.second_opinion import with_second_opinion
@@ -194,23 +193,4 @@ def _webhook_secret(settings: Settings) -> str:
     """The secret as set; otherwise one of our own making, the same at each start."""
     if settings.webhook_secret is not None:
         return settings.webhook_secret.get_secret_value()
-    try:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        return _kept_secret(settings.data / "webhook-secret")
-    except OSError as error:
-        problem = f"the folder cannot be used ({(error.strerror or 'no reason given').lower()})"
-        raise SettingsRefused(
-            "SOMNOAUDIT_DATA", problem, "name one in which the service may write"
-        ) from None
-
-
-def _kept_secret(path: Path) -> str:
-    if not path.exists():
-        partial = path.with_name(f"{path.name}.{os.getpid()}")
-        partial.touch(0o600)
-        partial.write_text(secrets.token_urlsafe(32), encoding="ascii")
-        # A link appears whole or not at all, and never in place of one that is there.
-        with suppress(FileExistsError):
-            path.hardlink_to(partial)
-        partial.unlink()
-    return path.read_text(encoding="ascii")
+    return kept_secret(settings.data / "webhook-secret")

@@ -91,6 +91,11 @@ class StoreSettings(Environment):
         return self.trail_key or self.data / "trail-key.pem"
 
     @property
+    def training_key_path(self) -> Path:
+        """The file of the key by which subjects are named in exported training data."""
+        return self.data / "training-key"
+
+    @property
     def store_url(self) -> str:
         """The database's address, with its password where it has one."""
         if self.database_url is not None:

@@ -64,6 +64,8 @@ class Action(StrEnum):
     SIGNATURE_WRITTEN = "ehr.signature-written"
     """The EHR has the report that a person signed."""
     EXPORTED = "trail.exported"
+    TRAINING_EXPORTED = "training.exported"
+    """Decided epochs were written out as training data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
 
 def test_every_command_and_option_is_documented_and_every_documented_one_exists() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    documented = dict(re.findall(r"^\| `somnoaudit (\w+)([^`]*)`", README, re.MULTILINE))
+    documented = dict(re.findall(r"^\| `somnoaudit ([\w-]+)([^`]*)`", README, re.MULTILINE))
     assert documented.keys() == commands.keys()
     for name, usage in documented.items():
         named = set(re.findall(r"--[a-z-]+", usage))

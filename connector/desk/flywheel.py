@@ -63,15 +63,18 @@ def subject_name(study_id: str, key: bytes) -> str:
 def write_training_rows(rows: Sequence[TrainingRow], subject: str, folder: Path) -> None:
     """Writes ``annotations/fine/SUBJECT.csv`` and ``annotations/coarse/SUBJECT.csv``.
 
+    A file that was there is replaced, and is gone where there are no such rows any more.
+
     Raises:
         UsageError: the folder cannot be made or written to.
     """
     for track, columns in _COLUMNS.items():
         chosen = [row for row in rows if row.track == track]
-        if not chosen:
-            continue
         path = folder / "annotations" / track / f"{subject}.csv"
         try:
+            if not chosen:
+                path.unlink(missing_ok=True)
+                continue
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, columns, extrasaction="ignore")

@@ -244,6 +244,7 @@ _WORDS: Mapping[str, Callable[[_Details], str]] = {
     Action.SIGNATURE_WRITTEN.value: lambda details: (
         f"the EHR has the report under signature {details['signature']}"
     ),
+    Action.TRAINING_EXPORTED.value: lambda _: "decided epochs were written out to train with",
     Action.EXPORTED.value: lambda _: "this study’s part of the trail was exported",
 }
 

@@ -190,6 +190,7 @@ def shelf_routes(
             audit=opened.audit,
             now_stage=review.stages[number].value,
             signed=review.signed,
+            asked_sha256=opened.hypnogram.epochs[number].asked_sha256,
             image_sha256=None if image is None else sha256(png(image)),
             history=epoch_history(
                 store.sessions,
