@@ -9,7 +9,7 @@ from pathlib import Path
 from auditor.engine import audit as audit_scoring
 from auditor.evidence import measure
 from auditor.rulebook import load_rulebook
-from auditor.vocabulary import RulebookIdentity, StagerIdentity
+from auditor.vocabulary import Evidence, Hypnogram, RulebookIdentity, StagerIdentity
 from connector.app import create_app, serve
 from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies
@@ -49,6 +49,11 @@ def desk_night(folder: Path, hours: float = HOURS, false_share: float = FALSE_SH
     recording = folder / "night.edf"
     write_edf(phantom, recording)
     evidence = measure(read_montage(recording, _unheard), _unheard)
+    return audited(recording, hypnogram, evidence)
+
+
+def audited(recording: Path, hypnogram: Hypnogram, evidence: Evidence) -> DeskNight:
+    """A scoring with what was measured, audited."""
     audit = audit_scoring(hypnogram, evidence, load_rulebook())
     document = audit_json(audit, evidence, sleep_figures(hypnogram).document())
     return DeskNight(
