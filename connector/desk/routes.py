@@ -25,6 +25,7 @@ from connector.desk.review import Decision, Reason, Review, ReviewConflict
 from connector.desk.review_store import NewDecision, ReviewStore
 from connector.desk.sessions import Visitor
 from connector.desk.study_view import view_study
+from connector.desk.visible import audited, visible_study
 from connector.desk.waveforms import CHOICES, MEDIA_TYPE, waveform
 from connector.desk.work_list import Shown, listed
 from connector.html import render
@@ -69,19 +70,12 @@ def desk_routes(
     Visiting = Annotated[Visitor, Depends(visitor_of)]  # noqa: N806 - a type
 
     def stored_study(study_id: str, visitor: Visiting) -> StoredStudy:
-        found = store.study(study_id)
-        if found is None or not visitor.person.may_see(found.patient):
-            # The same answer to both: what there is, is nobody's business who may not see it.
-            raise HTTPException(404, "There is no study of this name.")
-        return found
+        return visible_study(store, study_id, visitor.person)
 
     Stored = Annotated[StoredStudy, Depends(stored_study)]  # noqa: N806 - a type
 
     def opened_study(study: Stored) -> OpenedStudy:
-        found = studies.open(study.id)
-        if found is None:
-            raise HTTPException(404, "The study is not audited yet.")
-        return found
+        return audited(studies, study)
 
     Opened = Annotated[OpenedStudy, Depends(opened_study)]  # noqa: N806 - a type
 
