@@ -55,6 +55,11 @@ class Person:
     def signs(self) -> bool:
         return self.role is DeskRole.PHYSICIAN
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether what colleagues decided may be looked into, step by step and summed up."""
+        return self.role is not DeskRole.TECHNOLOGIST
+
     def may_see(self, patient: str | None) -> bool:
         """Whether the studies of this patient are theirs to see.
 

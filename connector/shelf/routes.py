@@ -14,9 +14,9 @@ from auditor.errors import SettingsRefused
 from auditor.vocabulary import Epoch, Verdict
 from connector.desk.epoch_view import view_epoch
 from connector.desk.opened import OpenedStudy, OpenStudies
-from connector.desk.people import DeskRole
 from connector.desk.review_store import ReviewStore
 from connector.desk.sessions import Visitor
+from connector.desk.visible import audited, visible_study
 from connector.html import render
 from connector.shelf.agreement_figures import FEW_NIGHTS, agreement_figures, reviewed_nights
 from connector.shelf.book import ServiceBook, stylesheet, stylesheet_within
@@ -31,9 +31,6 @@ from staging.render import png
 
 PAGE = 100
 """Findings on one page."""
-
-_RECONSTRUCT = (DeskRole.AUDITOR, DeskRole.PHYSICIAN, DeskRole.ADMIN)
-"""Who may see what colleagues decided, over all studies and step by step."""
 
 
 def shelf_routes(
@@ -59,25 +56,19 @@ def shelf_routes(
     Visiting = Annotated[Visitor, Depends(visitor_of)]  # noqa: N806 - a type
 
     def auditing(visitor: Visiting) -> Visitor:
-        if visitor.person.role not in _RECONSTRUCT:
+        if not visitor.person.looks_back:
             raise HTTPException(403, "Your role does not look into what others decided.")
         return visitor
 
     Auditing = Annotated[Visitor, Depends(auditing)]  # noqa: N806 - a type
 
     def stored_study(study_id: str, visitor: Auditing) -> StoredStudy:
-        found = store.study(study_id)
-        if found is None or not visitor.person.may_see(found.patient):
-            raise HTTPException(404, "There is no study of this name.")
-        return found
+        return visible_study(store, study_id, visitor.person)
 
     Stored = Annotated[StoredStudy, Depends(stored_study)]  # noqa: N806 - a type
 
     def opened_study(study: Stored) -> OpenedStudy:
-        found = studies.open(study.id)
-        if found is None:
-            raise HTTPException(404, "The study is not audited yet.")
-        return found
+        return audited(studies, study)
 
     Opened = Annotated[OpenedStudy, Depends(opened_study)]  # noqa: N806 - a type
 
