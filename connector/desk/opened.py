@@ -40,16 +40,32 @@ class OpenedStudy:
         hypnogram_id: of the scoring.
         audit: the audit as a document.
         hypnogram: what was audited, rationales included.
-        evidence: what it was audited against; None for audits from before it was kept.
-        montage: the signals; None where the recording is no longer here.
+        recording: the file; None where it is no longer here.
+        names: the hospital's own channel names.
+        evidence_document: as it is stored; None for audits from before it was kept.
     """
 
     study: StoredStudy
     hypnogram_id: int
     audit: Json
     hypnogram: Hypnogram
-    evidence: Evidence | None
-    montage: Montage | None
+    recording: Path | None
+    names: ChannelNames
+    evidence_document: bytes | None
+
+    # What the night's own page does not need is read for the first epoch that is opened.
+
+    @cached_property
+    def evidence(self) -> Evidence | None:
+        """What the scoring was audited against."""
+        return kept_evidence(self.evidence_document) if self.evidence_document else None
+
+    @cached_property
+    def montage(self) -> Montage | None:
+        """The signals; None where the recording is no longer here."""
+        return (
+            choose_montage(read_recording(self.recording), self.names) if self.recording else None
+        )
 
     @cached_property
     def epochs(self) -> Mapping[int, Json]:
@@ -125,12 +141,12 @@ class OpenStudies:
         found = self._store.audited_study(study_id)
         if found is None:
             raise LookupError(f"study {study_id} has lost its audit")
-        path = self._recording_of(study_id)
         return OpenedStudy(
             study=found.study,
             hypnogram_id=found.audit.hypnogram_id,
             audit=json.loads(found.audit.document),
             hypnogram=kept_hypnogram(found.hypnogram),
-            evidence=kept_evidence(found.evidence) if found.evidence else None,
-            montage=choose_montage(read_recording(path), self._names) if path else None,
+            recording=self._recording_of(study_id),
+            names=self._names,
+            evidence_document=found.evidence,
         )

@@ -5,14 +5,12 @@ reloading sends nothing twice.
 """
 
 # Without annotations as text: FastAPI reads those of routes, which name what is local here.
-import io
 from collections import Counter
 from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from PIL import Image
 from starlette.exceptions import HTTPException
 
 from auditor.errors import ServerFailed
@@ -32,6 +30,7 @@ from connector.html import render
 from connector.hypnogram import DENSITY_HEIGHT
 from connector.store import State, Store, StoredStudy, utc_now
 from connector.trail import Action
+from staging.render import png
 
 FILTERS = (
     ("standard", "0.3–35 Hz, chin 10–100 Hz"),
@@ -263,9 +262,7 @@ def desk_routes(
         image = opened.image(Epoch(number))
         if image is None:
             raise HTTPException(410, "The recording is no longer on this machine.")
-        png = io.BytesIO()
-        Image.fromarray(image).save(png, "png")
-        return Response(png.getvalue(), media_type="image/png")
+        return Response(png(image), media_type="image/png")
 
     @routes.get("/studies/{study_id}/epochs/{number}/events", response_class=HTMLResponse)
     def epoch_events(study_id: str, number: int, opened: Opened, visitor: Visiting) -> str:
@@ -299,7 +296,7 @@ def night_page(
         review=review,
         next_open=review.next_open(),
         density_height=DENSITY_HEIGHT,
-        has_recording=opened.montage is not None,
+        has_recording=opened.recording is not None,
         person=visitor.person,
         may_sign=visitor.person.signs,
         csrf=visitor.csrf,
