@@ -12,6 +12,9 @@ there, so that a weak spindle stays a candidate.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -28,6 +31,20 @@ SHORTEST_S = 0.5
 
 _SEARCHED = {Role.CENTRAL: 0.0, Role.FRONTAL: 0.0, Role.OCCIPITAL: -0.5}
 """Where spindles are looked for, and how much the place adds to the score (log-odds)."""
+
+_BESIDE = {
+    Role.CENTRAL: (Role.FRONTAL, 1.5),
+    Role.FRONTAL: (Role.CENTRAL, 1.5),
+    Role.OCCIPITAL: (Role.CENTRAL, 0.0),
+}
+"""Where else a spindle shows, and how much it can gain there (log-odds)."""
+_SHOWS_BESIDE = 3.0
+_BESIDE_RISE = 0.35
+"""Logarithm of the rise over its background there that neither adds nor takes. Measured, of
+central candidates at probability ≥ 0.5 in five simulated nights with weak spindles: 15 % more
+true ones, and 93 % of all true in place of 94 %."""
+_MOST_WITHOUT = {Role.CENTRAL: 0.75, Role.FRONTAL: 0.75, Role.OCCIPITAL: 1.5}
+"""How much a spindle loses that does not show there."""
 
 _BELOW_HZ = (6.0, 10.0)
 _ABOVE_HZ = (17.5, 25.0)
@@ -49,60 +66,102 @@ _LARGEST_UV = 60.0
 """Zero to peak. What is larger is muscle or movement rather than a spindle."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sigma:
+    """The sigma band of one channel.
+
+    Attributes:
+        wave: the analytic oscillation, µV.
+        power: its squared amplitude.
+        envelope: its height, smoothed.
+        background: the envelope's usual height nearby.
+    """
+
+    wave: npt.NDArray[np.complex64]
+    power: Floats
+    envelope: Floats
+    background: Floats
+
+    @classmethod
+    def of(cls, signal: Signal) -> _Sigma:
+        wave = signal.analytic(*BAND_HZ)
+        power = np.square(np.abs(wave))
+        envelope: Floats = np.sqrt(moving_mean(power, 0.2))
+        return cls(wave, power, envelope, _background(envelope))
+
+    def rise(self, spans: Spans) -> Doubles:
+        """Logarithm of how far the envelope stands above its background, over each span."""
+        heights = spans.mean(self.envelope) / np.maximum(spans.mean(self.background), 0.1)
+        risen: Doubles = np.log(np.maximum(heights, 0.05))
+        return risen
+
+
 def detect(signals: Signals, earlier: Earlier) -> Measured:
     """Spindles in each EEG channel."""
     del earlier
+    shown = {
+        role: signal
+        for role, signal in signals.channels(tuple(_SEARCHED))
+        if signal.shows(BAND_HZ[1])
+    }
+    sigma = {role: _Sigma.of(signal) for role, signal in shown.items()}
     occipital = signals.by_role.get(Role.OCCIPITAL)
     events = [
         event
-        for role, signal in signals.channels(tuple(_SEARCHED))
-        if signal.shows(BAND_HZ[1])
-        for event in candidates(
-            signal, _SEARCHED[role], occipital if role is not Role.OCCIPITAL else None
-        ).events(Phenomenon.SLEEP_SPINDLE, signal.label)
+        for role, signal in shown.items()
+        for event in _candidates(role, signal, sigma, occipital).events(
+            Phenomenon.SLEEP_SPINDLE, signal.label
+        )
     ]
     return Measured(signals.obstacles_everywhere(EEG_ROLES, BAND_HZ[1]), tuple(events))
 
 
-def candidates(signal: Signal, prior: float = 0.0, occipital: Signal | None = None) -> Candidates:
+def _beside(role: Role, spans: Spans, sigma: Mapping[Role, _Sigma]) -> Doubles:
+    """What the channel beside it adds: a spindle shows in both, chance in one (log-odds)."""
+    other, most = _BESIDE[role]
+    if other not in sigma:
+        return np.zeros(len(spans))
+    shown: Doubles = _SHOWS_BESIDE * (sigma[other].rise(spans) - _BESIDE_RISE)
+    return np.clip(shown, -_MOST_WITHOUT[role], most)
+
+
+def _candidates(
+    role: Role, signal: Signal, sigma: Mapping[Role, _Sigma], occipital: Signal | None
+) -> Candidates:
     """Every waxing of the sigma band in one channel, with how like a spindle it is.
 
     A rhythm that is larger in the occipital channel is fast alpha.
     """
-    sigma = signal.analytic(*BAND_HZ)
-    power = np.square(np.abs(sigma))
-    envelope: Floats = np.sqrt(moving_mean(power, 0.2))
-    background = _background(envelope)
-    spans = _waxings(envelope, background)
-
-    amplitude = spans.maximum(envelope).astype(np.float64)
-    steps = spans.widened(0.2, len(envelope)).in_steps()
+    here = sigma[role]
+    spans = _waxings(here.envelope, here.background)
+    amplitude = spans.maximum(here.envelope).astype(np.float64)
+    steps = spans.widened(0.2, len(here.envelope)).in_steps()
     spectrum = signal.spectrum
-    power_uv2 = spans.mean(power) / 2
+    power_uv2 = spans.mean(here.power) / 2
     below, above, slow = (
         power_uv2 / np.maximum(steps.mean(spectrum.power(*band)), 0.01)
         for band in (_BELOW_HZ, _ABOVE_HZ, _SLOW_HZ)
     )
-    frequency_hz = spans.in_steps().mean(spectrum.peak_hz(*_COMPETING_HZ))
     score = _score(
         amplitude,
-        amplitude / np.maximum(spans.mean(background), 0.1),
+        amplitude / np.maximum(spans.mean(here.background), 0.1),
         below,
         above,
         slow,
         spans.duration_s,
-        frequency_hz,
+        spans.in_steps().mean(spectrum.peak_hz(*_COMPETING_HZ)),
     )
-    if occipital is not None:
-        here, there = (
+    score += _SEARCHED[role] + _beside(role, spans, sigma)
+    if occipital is not None and occipital is not signal:
+        ours, theirs = (
             steps.mean(channel.spectrum.power(*_CONFUSED_HZ)) for channel in (signal, occipital)
         )
-        score -= 2.0 * np.maximum(np.log((there + 0.01) / (here + 0.01)), 0.0)
+        score -= 2.0 * np.maximum(np.log((theirs + 0.01) / (ours + 0.01)), 0.0)
     return Candidates(
         spans.start_s,
         spans.end_s,
-        logistic(score + prior - in_pop(signal, spans.start_s, spans.end_s, 2 * amplitude)),
-        _rhythm_hz(sigma, spans),
+        logistic(score - in_pop(signal, spans.start_s, spans.end_s, 2 * amplitude)),
+        _rhythm_hz(here.wave, spans),
         2 * amplitude,
     )
 

@@ -42,7 +42,7 @@ def test_a_larger_spindle_is_more_probable_and_a_faint_one_remains_a_candidate()
     amplitudes_uv = (10.0, 16.0, 25.0, 40.0)
     for i, amplitude_uv in enumerate(amplitudes_uv):
         add(eeg, 20.0 + 25.0 * i, spindle(1.0, 13.0, amplitude_uv))
-    found = measure(everywhere(eeg)).events
+    found = measure(montage({Role.CENTRAL: eeg})).events
     probabilities = [
         max(
             (e.probability for e in found if e.kind is SPINDLE and meets(e, at, at + 1)),
