@@ -119,17 +119,15 @@ class EventSearch:
 
     def matches(self, claim: Claim, epoch: Epoch) -> Sequence[Match]:
         """For each time claimed, or for the epoch as a whole, the event that fits or nearly."""
-        tests = self._other_tests(claim)
         if not claim.spans:
             here = _absolute(_EPOCH, epoch, 0.0)
-            return [_match(self.within(claim.phenomenon, here, self._least(claim)), tests)]
+            candidates = self.within(claim.phenomenon, here, self._least(claim))
+            return [_match(candidates, self._other_tests(claim, candidates))]
         # What a stage implies is no misjudged time.
         slack_s = self._conventions.tolerances.time_s.value if claim.text is not None else 0.0
-        return [self._match_at(claim, span, epoch, slack_s, tests) for span in claim.spans]
+        return [self._match_at(claim, span, epoch, slack_s) for span in claim.spans]
 
-    def _match_at(
-        self, claim: Claim, span: Span, epoch: Epoch, slack_s: float, tests: list[_Test]
-    ) -> Match:
+    def _match_at(self, claim: Claim, span: Span, epoch: Epoch, slack_s: float) -> Match:
         """The event at one claimed time; others of the epoch tell how far off it is."""
         wanted = _absolute(span, epoch, slack_s)
         around = Span(min(wanted.start_s, epoch.start_s), max(wanted.end_s, epoch.end_s))
@@ -140,7 +138,8 @@ class EventSearch:
         within = f"within {slack_s:g} s of " if slack_s else "at "
         off_time: _Test = (on_time, lambda _: f"none {within}{spoken_span(span)}")
         candidates = self.within(claim.phenomenon, around, self._least(claim))
-        return _match(candidates, [off_time, *tests])
+        then = [event for event in candidates if on_time(event)]
+        return _match(candidates, [off_time, *self._other_tests(claim, then)])
 
     def _least(self, claim: Claim) -> float:
         """The least probable candidate that keeps a claim of presence from being wrong."""
@@ -154,16 +153,23 @@ class EventSearch:
     def _is_in(self, event: Event, where: frozenset[Role]) -> bool:
         return not where or bool(self._roles_of.get(event.channel, frozenset()) & where)
 
-    def _other_tests(self, claim: Claim) -> list[_Test]:
+    def _other_tests(self, claim: Claim, candidates: Sequence[Event]) -> list[_Test]:
+        """What the words say of an event besides its time, as far as it can be checked.
+
+        Where, how long and how large an event is, is as doubtful as the event itself: where none
+        of the candidates is sure, only the frequency is held against them.
+        """
         by = self._conventions.tolerances
         where = self.where(claim)
         tests: list[_Test] = []
-        if where:
-            named = " or ".join(claim.channels)
-            tests.append((lambda event: self._is_in(event, where), lambda _: f"none in {named}"))
         if claim.frequency_hz is not None:
             wide = _shifted(claim.frequency_hz, by.frequency_hz.value)
             tests.append(_range_test(claim.frequency_hz, wide, _frequency_hz, "of", "Hz"))
+        if not any(map(self.surely, candidates)):
+            return tests
+        if where:
+            named = " or ".join(claim.channels)
+            tests.append((lambda event: self._is_in(event, where), lambda _: f"none in {named}"))
         if claim.duration_s is not None:
             wide = _stretched(claim.duration_s, by.duration_factor.value)
             tests.append(_range_test(claim.duration_s, wide, _duration_s, "lasting", "s"))
