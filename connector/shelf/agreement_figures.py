@@ -93,7 +93,7 @@ class ReviewedNight:
         scored: the stages as scored.
         decided: the epochs that a physician decided, and whether each got another stage.
         flags: by code, the epochs with it.
-        rules: by rule and verdict, the epochs that the rule speaks for.
+        rules: by rule and verdict, the decided epochs that the rule speaks for.
         signed: the stages as signed last; empty where the night is not signed.
         signed_at: when it was first signed; None where it is not.
     """
@@ -215,11 +215,14 @@ def _night(session: Session, audit_id: int, hypnogram_id: int) -> ReviewedNight:
     )
     flags = session.scalars(select(FlagFindingRow).where(FlagFindingRow.audit_id == audit_id))
     findings = session.scalars(select(RuleFindingRow).where(RuleFindingRow.audit_id == audit_id))
+    decided = _decided(session, hypnogram_id)
     rules: dict[tuple[str, Verdict], list[int]] = defaultdict(list)
     for row in findings:
         own_stage = row.rule.partition(".")[0]
         rules[row.rule, Verdict(row.verdict)] += [
-            epoch for epoch in json.loads(row.epochs) if row.cited or scored[epoch] == own_stage
+            epoch
+            for epoch in json.loads(row.epochs)
+            if epoch in decided and (row.cited or scored[epoch] == own_stage)
         ]
     signatures = session.execute(
         select(SignatureRow.stages, SignatureRow.at)
@@ -228,7 +231,7 @@ def _night(session: Session, audit_id: int, hypnogram_id: int) -> ReviewedNight:
     ).all()
     return ReviewedNight(
         scored=scored,
-        decided=_decided(session, hypnogram_id),
+        decided=decided,
         flags={row.code: json.loads(row.epochs) for row in flags},
         rules=rules,
         signed=_stages(signatures[-1].stages) if signatures else (),
