@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import text
 
 from auditor.engine import audit
 from auditor.rule_cases import CaseEpoch, CaseEvent, case_evidence
@@ -191,8 +192,8 @@ def test_studies_named_before_a_day_are_left_out(store: Store, stricter: Ruleboo
 def test_a_study_without_kept_evidence_is_named_and_left_alone(
     store: Store, stricter: Rulebook
 ) -> None:
-    with store._engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE audits SET evidence_id = NULL")
+    with store.sessions.begin() as session:
+        session.execute(text("UPDATE audits SET evidence_id = NULL"))
     (study,) = reaudit(store, stricter)
     assert study.outcome is Outcome.NOT_KEPT
     summary = reaudit_summary([study], stricter.identity, store.address)

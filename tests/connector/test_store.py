@@ -37,9 +37,9 @@ def test_migrations_make_what_the_tables_say(store: Store) -> None:
     import connector.desk.review_store
     import connector.desk.sessions  # noqa: F401
 
-    with store._engine.connect() as connection:
+    with store.sessions() as session:
         context = MigrationContext.configure(
-            connection, opts={"version_table": "somnoaudit_schema"}
+            session.connection(), opts={"version_table": "somnoaudit_schema"}
         )
         assert compare_metadata(context, Base.metadata) == []
 
@@ -208,8 +208,8 @@ def test_a_file_that_is_no_database_is_said_and_left_alone(tmp_path: Path) -> No
 
 def test_a_database_of_a_later_version_is_left_alone(url: str) -> None:
     store = Store.open(url)
-    with store._engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE somnoaudit_schema SET version_num = '9999'")
+    with store.sessions.begin() as session:
+        session.execute(text("UPDATE somnoaudit_schema SET version_num = '9999'"))
     store.close()
     with pytest.raises(SettingsRefused, match="made by a later somnoaudit; install that version"):
         Store.open(url)

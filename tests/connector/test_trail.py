@@ -53,7 +53,8 @@ def _fill(store: Store) -> None:
 
 def _tamper(store: Store, *statements: str) -> None:
     """As someone would who may do anything with the database."""
-    with store._engine.begin() as connection:
+    with store.sessions.begin() as session:
+        connection = session.connection()
         if connection.dialect.name == "postgresql":
             connection.execute(text("ALTER TABLE trail DISABLE TRIGGER USER"))
         else:
@@ -110,9 +111,9 @@ def test_the_database_refuses_to_change_an_entry(store: Store, statement: str) -
     _fill(store)
     with (
         pytest.raises(DatabaseError, match="the audit trail is append-only"),
-        store._engine.begin() as connection,
+        store.sessions.begin() as session,
     ):
-        connection.exec_driver_sql(statement)
+        session.execute(text(statement))
     assert _problems(store) == []
 
 
@@ -161,8 +162,8 @@ def test_what_was_tampered_with_is_located(
 ) -> None:
     _fill(store)
     if found is None:  # whatever is no compressed text is as good as gone
-        is_postgresql = store._engine.dialect.name == "postgresql"
-        value = "'\\x00'::bytea" if is_postgresql else "x'00'"
+        on_postgresql = store.address.startswith("postgresql")
+        value = "'\\x00'::bytea" if on_postgresql else "x'00'"
         statements = [f"UPDATE audits SET document = {value}"]
         found = ["the audit that entry 6 binds is missing"]
     _tamper(store, *statements)
