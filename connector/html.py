@@ -1,19 +1,22 @@
-"""Pages from their templates: one environment for all of them."""
+"""Pages from their templates."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from connector.wording import spoken
+
 PAGES = files("templates") / "pages"
 
 
 def render(template: str, **values: Any) -> str:
     """A page of ``templates/pages``; a value that the template wants and lacks is an error."""
-    return _templates().get_template(template).render(values)
+    return _pages().get_template(template).render(values)
 
 
 def minutes(value: float | None) -> str:
@@ -24,10 +27,6 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.0%}"
 
 
-def plain(value: str) -> str:
-    return value.replace("_", " ")
-
-
 def quantity(value: Any, unit: str) -> str:
     """A measured value with its unit."""
     if value is None:
@@ -36,14 +35,19 @@ def quantity(value: Any, unit: str) -> str:
     return text if unit in ("", "1") else f"{text} {unit}"
 
 
-@cache
-def _templates() -> Environment:
-    templates = Environment(
-        loader=PackageLoader("templates", "pages"),
+def templates(folder: str, **filters: Callable[..., str]) -> Environment:
+    """The templates of a folder, whose texts are HTML; a value that one lacks is an error."""
+    found = Environment(
+        loader=PackageLoader("templates", folder),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(minutes=minutes, percent=percent, plain=plain, quantity=quantity)
-    return templates
+    found.filters.update(filters)
+    return found
+
+
+@cache
+def _pages() -> Environment:
+    return templates("pages", minutes=minutes, percent=percent, plain=spoken, quantity=quantity)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auditor.vocabulary import EPOCH_S, FlagCode
+from auditor.vocabulary import FlagCode
 from connector.documents import Json, write_json, write_text
-from connector.html import PAGES, plain, quantity, render
+from connector.html import PAGES, quantity, render
 from connector.hypnogram import draw_hypnogram
-from connector.wording import claimed, recording_start, time_of_day, within_budget
+from connector.wording import claimed, epoch_time, spoken, within_budget
 
 STYLESHEET = PAGES / "page.css"
 
@@ -76,12 +76,11 @@ class _Flagged:
 
 def _flagged(audit: Json) -> Iterator[_Flagged]:
     by_number = {epoch["epoch"]: epoch for epoch in audit["epochs"]}
-    start = recording_start(audit)
     for number in audit["summary"]["review_order"]:
         epoch = by_number[number]
         yield _Flagged(
             epoch=number,
-            time=time_of_day(start, number * EPOCH_S, seconds=True),
+            time=epoch_time(audit, number),
             stage=epoch["stage"],
             permitted=", ".join(epoch["permitted_stages"]) or "–",
             severity=_worst(epoch),
@@ -120,7 +119,7 @@ def _unmet_rules(epoch: Json) -> Iterator[_Check]:
 
 
 def _unmet(condition: Json) -> str:
-    name = plain(condition["id"])
+    name = spoken(condition["id"])
     if name.startswith("not "):
         return f"{name.removeprefix('not ')} holds"
     return (

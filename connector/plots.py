@@ -42,37 +42,13 @@ from auditor.vocabulary import (
     Role,
     Samples,
 )
+from connector.looks import LOOKS, is_clear, marked
 from connector.traces import BRAIN_AND_EYES, MUSCLE, Passband, display_trace, thinned
+from connector.wording import spoken
 from staging.stager import Progress
 
 # ── what things look like ─────────────────────────────────────────────────────────────────
 
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """How a phenomenon is marked: a short name, and a colour that colour-blind eyes tell."""
-
-    short: str
-    colour: str
-
-
-_LOOKS: Mapping[Phenomenon, _Look] = {
-    Phenomenon.ALPHA_RHYTHM: _Look("α", "#009e73"),
-    Phenomenon.EYE_BLINKS: _Look("blink", "#b8860b"),
-    Phenomenon.READING_EYE_MOVEMENTS: _Look("read", "#6b8e23"),
-    Phenomenon.RAPID_EYE_MOVEMENTS: _Look("REM", "#cc3d8c"),
-    Phenomenon.SLOW_EYE_MOVEMENTS: _Look("SEM", "#2f9fd0"),
-    Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY: _Look("LAMF", "#808080"),
-    Phenomenon.THETA_ACTIVITY: _Look("θ", "#808000"),
-    Phenomenon.VERTEX_SHARP_WAVES: _Look("V", "#7b3fa0"),
-    Phenomenon.K_COMPLEX: _Look("K", "#d55e00"),
-    Phenomenon.SLEEP_SPINDLE: _Look("SS", "#0060c0"),
-    Phenomenon.SLOW_WAVE_ACTIVITY: _Look("SW", "#5f6f7f"),
-    Phenomenon.SAWTOOTH_WAVES: _Look("saw", "#8b5a2b"),
-    Phenomenon.CHIN_TONE: _Look("tone", "#404040"),
-    Phenomenon.AROUSAL: _Look("arousal", "#c00000"),
-    Phenomenon.MAJOR_BODY_MOVEMENT: _Look("movement", "#303030"),
-}
 
 _OF_BOTH_EYES = frozenset(
     {
@@ -315,7 +291,7 @@ class _Page:
                 if event.channel != band.channel.label:
                     continue
                 left, right = _across(epoch, event.start_s, event.end_s)
-                name = _name(event)
+                name = marked(LOOKS[event.kind].short, event)
                 width = max(right - left, 5.8 * len(name) + 4)
                 at = min(left, _RIGHT - width)
                 lane = next((i for i, end in enumerate(ends) if end <= at), None)
@@ -323,7 +299,7 @@ class _Page:
                     lane = ends.index(min(ends))
                 ends[lane] = at + width
                 bottom = band.top + (lane + 1) * _LANE + 2
-                colour = _LOOKS[event.kind].colour
+                colour = LOOKS[event.kind].colour
                 yield Rectangle((left, bottom - 1.5), right - left, 1.5, color=colour, linewidth=0)
                 yield _text(at + 1, bottom - 1, name, colour, va="bottom", size=6.5)
 
@@ -344,19 +320,8 @@ def _across(epoch: Epoch, start_s: float, end_s: float) -> tuple[float, float]:
     return _LEFT + left * _PER_S, _LEFT + right * _PER_S
 
 
-def _name(event: Event) -> str:
-    """``SS .93``, or ``SS? .42`` for a candidate."""
-    doubt = "" if _is_clear(event) else "?"
-    percent = min(round(100 * event.probability), 99)
-    return f"{_LOOKS[event.kind].short}{doubt} .{percent:02d}"
-
-
-def _is_clear(event: Event) -> bool:
-    return event.probability >= thresholds(event.kind).clearly_there
-
-
 def _mark(event: Event, corner: tuple[float, float], width: float, height: float) -> Rectangle:
-    return _span(_LOOKS[event.kind].colour, corner, width, height, clear=_is_clear(event))
+    return _span(LOOKS[event.kind].colour, corner, width, height, clear=is_clear(event))
 
 
 def _span(
@@ -422,8 +387,8 @@ def _draw_legend(axes: Axes, renderer: RendererAgg, evidence: Evidence) -> None:
     """What the short names and the edges stand for, and how the page is to be read."""
     x = _LEFT
     for kind in sorted({event.kind for event in evidence.events}, key=list(Phenomenon).index):
-        look = _LOOKS[kind]
-        entry = _text(x, 42, f"{look.short} = {_spoken(kind)}", look.colour, weight="bold", size=7)
+        look = LOOKS[kind]
+        entry = _text(x, 42, f"{look.short} = {spoken(kind)}", look.colour, weight="bold", size=7)
         axes.add_artist(entry)
         x = entry.get_window_extent(renderer).x1 + 16
     x = 1000.0
@@ -438,7 +403,7 @@ def _draw_margin(axes: Axes, band: _Band) -> None:
     """A channel's name, its scale, and what is shown of it."""
     axes.hlines(band.top, 0, _RIGHT, colors="#9aa4ae", linewidth=0.5)
     axes.hlines(band.zero, _LEFT, _RIGHT, colors="#d9dee3", linewidth=0.5)
-    roles = ", ".join(role.replace("_", " ") for role in band.roles)
+    roles = ", ".join(spoken(role) for role in band.roles)
     shown = f"{band.passband}" if band.passband else "too slow to show"
     label = textwrap.shorten(band.channel.label, 16, placeholder="…")
     axes.add_artist(_text(8, band.zero - 16, label, weight="bold", size=9))
@@ -473,7 +438,7 @@ def _foot(evidence: Evidence, epoch: EpochEvidence) -> _Foot:
         by_channel.setdefault(measure.channel, []).append(_measure(name, measure))
     by_reason: dict[str, list[str]] = {}
     for phenomenon, why in epoch.not_assessable.items():
-        by_reason.setdefault(why, []).append(_spoken(phenomenon))
+        by_reason.setdefault(why, []).append(spoken(phenomenon))
     measured = [f"{label}: {',  '.join(words)}" for label, words in by_channel.items()]
     remarks = [f"Not assessable: {', '.join(names)} ({why})" for why, names in by_reason.items()]
     remarks.append("; ".join(channel.how for channel in evidence.channels.values() if channel.how))
@@ -483,17 +448,13 @@ def _foot(evidence: Evidence, epoch: EpochEvidence) -> _Foot:
     )
 
 
-def _spoken(phenomenon: Phenomenon) -> str:
-    return "K complex" if phenomenon is Phenomenon.K_COMPLEX else phenomenon.replace("_", " ")
-
-
 def _measure(name: str, measure: Measure) -> str:
     """A measure in words, with the range that detection leaves open."""
     value, low, high = (
         _quantity(name, v, measure.unit) for v in (measure.value, measure.low, measure.high)
     )
     open_range = f" ({low} to {high})" if low != high else ""
-    return f"{name.replace('_', ' ')} {value}{open_range}"
+    return f"{spoken(name)} {value}{open_range}"
 
 
 def _quantity(name: str, value: float | str, unit: str) -> str:

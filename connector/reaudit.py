@@ -31,6 +31,7 @@ from connector.documents import Json, audit_json
 from connector.kept import kept_evidence, kept_hypnogram
 from connector.store import AuditedStudy, Store
 from connector.terminal import table
+from connector.wording import spoken
 from staging.stager import Progress
 
 NOTE = "audited again on kept evidence; the report in the EHR was made from an earlier audit"
@@ -294,7 +295,7 @@ def _measured(condition: ConditionChange) -> str:
 
 
 def _name(condition: ConditionChange) -> str:
-    return condition.id.replace("_", " ")
+    return spoken(condition.id)
 
 
 def _claim_line(claim: ClaimChange) -> str:
@@ -302,4 +303,4 @@ def _claim_line(claim: ClaimChange) -> str:
 
 
 def _verdicts(change: Change[str | None], none: str) -> str:
-    return _arrow(change, none).replace("_", " ")
+    return spoken(_arrow(change, none))

@@ -6,16 +6,15 @@ made by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 
 from auditor.error_rates import ErrorCounts, Measurement, read_error_rates
 from auditor.evidence.thresholds import Thresholds
@@ -25,6 +24,7 @@ from auditor.rule_schema import PhenomenonDocument, RulebookDocument
 from auditor.rulebook import Rule, Rulebook, RuleHolds, load_rulebook
 from auditor.vocabulary import Phenomenon
 from auditor.yaml_file import YamlFile
+from connector.html import templates
 from connector.rulebook_cases import ShownCase, shown
 from connector.rulebook_specs import Specification, read_specifications, specifications_folder
 from connector.rulebook_words import (
@@ -33,10 +33,10 @@ from connector.rulebook_words import (
     implied,
     percent,
     phenomenon_said,
-    spoken,
     tree,
     with_unit,
 )
+from connector.wording import spoken
 
 STYLESHEET = files("templates") / "rulebook" / "book.css"
 
@@ -345,19 +345,11 @@ def _tolerance(name: str) -> str:
 
 @cache
 def _templates() -> Environment:
-    templates = Environment(
-        loader=PackageLoader("templates", "rulebook"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return templates(
+        "rulebook",
+        spoken=spoken,
+        percent=percent,
+        with_unit=with_unit,
+        said=phenomenon_said,
+        tolerance=_tolerance,
     )
-    filters: Mapping[str, Callable[..., Any]] = {
-        "spoken": spoken,
-        "percent": percent,
-        "with_unit": with_unit,
-        "said": phenomenon_said,
-        "tolerance": _tolerance,
-    }
-    templates.filters.update(filters)
-    return templates

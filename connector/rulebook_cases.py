@@ -23,8 +23,8 @@ from connector.rulebook_words import (
     measured_as,
     percent,
     phenomenon_said,
-    spoken,
 )
+from connector.wording import spoken
 
 # The drawing's own units; the page scales it to its width.
 _WIDTH, _LABELS, _TOP, _LANE, _AXIS = 760.0, 232.0, 20.0, 20.0, 16.0

@@ -14,10 +14,10 @@ from connector.rulebook_words import (
     OtherRule,
     Term,
     Threshold,
-    spoken,
     tree,
 )
 from connector.terminal import table
+from connector.wording import spoken
 
 _WIDTH = 88
 
@@ -43,7 +43,7 @@ def rule_explanation(rule: Rule, rulebook: Rulebook) -> str:
         lines += ["", f"Leads to {_stage(outcome)} where", *_condition(asked, 1)]
         thresholds |= dict.fromkeys(_thresholds(asked))
     lines += ["", "Thresholds", *(_threshold(*each) for each in thresholds)] if thresholds else []
-    needs = ", ".join(role.value.replace("_", " ") for role in rule.needs)
+    needs = ", ".join(spoken(role.value) for role in rule.needs)
     lines += ["", f"Needs: {needs}" if needs else "Needs no particular channel"]
     if rule.decides_alone:
         lines.append("Decides alone: where it holds, no other stage may be scored")

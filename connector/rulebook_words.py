@@ -18,6 +18,7 @@ from auditor.rule_schema import (
 )
 from auditor.rulebook import AtLeast, Condition, Not, Rulebook, RuleHolds
 from auditor.vocabulary import EPOCH_S, Phenomenon, Polarity, Scalar, Stage
+from connector.wording import spoken
 
 _OPERATORS = {
     ">=": "at least",
@@ -40,7 +41,6 @@ _PLACES = {
     (1, Window.LAST_HALF): "in the last half of the epoch after",
 }
 _JOINED = {"+": "plus", "-": "minus", "*": "times"}
-_CAPITALS = re.compile(r"\b(k(?= complex)|n[123]|[wr](?=_| |$)|eeg|emg|rem)\b")
 
 
 # ── a rule's conditions as a tree ─────────────────────────────────────────────────────────
@@ -260,11 +260,6 @@ def phenomenon_said(phenomenon: Phenomenon, rulebook: Rulebook) -> str:
 
 
 # ── words and numbers ─────────────────────────────────────────────────────────────────────
-
-
-def spoken(name: str) -> str:
-    """An identifier as words: ``k_complex_or_spindle`` is "K complex or spindle"."""
-    return _CAPITALS.sub(lambda found: found[0].upper(), name.replace("_", " "))
 
 
 def percent(share: float) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from auditor.vocabulary import FlagCode
+from auditor.vocabulary import EPOCH_S, FlagCode
 from connector.documents import Json
 from connector.scored import FOREIGN_STAGER
-from connector.wording import claimed, within_budget
+from connector.wording import claimed, recording_start, spoken, within_budget
 from staging.stager import Progress
 
 _ROWS = ("W", "R", "N1", "N2", "N3")
@@ -34,16 +34,15 @@ def hypnogram_lines(document: Json) -> list[str]:
     lines.append("     └" + "─" * len(columns))
     if marks.strip():
         lines.append(" flag " + marks.rstrip())
-    lines.append("      " + _clock(document["recording"]["start"], len(epochs), len(columns)))
+    lines.append("      " + _clock(recording_start(document), len(epochs), len(columns)))
     return lines
 
 
-def _clock(start: str | None, n_epochs: int, width: int) -> str:
+def _clock(start: datetime | None, n_epochs: int, width: int) -> str:
     """First and last time beneath the hypnogram: of day where it is known."""
-    end = timedelta(seconds=30 * n_epochs)
+    end = timedelta(seconds=EPOCH_S * n_epochs)
     if start:
-        began = datetime.fromisoformat(start)
-        left, right = f"{began:%H:%M}", f"{began + end:%H:%M}"
+        left, right = f"{start:%H:%M}", f"{start + end:%H:%M}"
     else:
         left, right = "0:00", str(end)[:-3]
     return left + right.rjust(max(width - len(left), len(right) + 1))
@@ -99,9 +98,8 @@ def flag_lines(document: Json, most: int = _SHOWN_FLAGS) -> Iterator[str]:
 
 
 def _time_of(document: Json, epoch: int) -> str:
-    start = document["recording"]["start"]
-    offset = timedelta(seconds=30 * epoch)
-    return f"{datetime.fromisoformat(start) + offset:%H:%M:%S}" if start else f"at {offset}"
+    start, offset = recording_start(document), timedelta(seconds=EPOCH_S * epoch)
+    return f"{start + offset:%H:%M:%S}" if start else f"at {offset}"
 
 
 def _by(stager: Json) -> str:
@@ -192,9 +190,9 @@ def evidence_summary(document: Json) -> str:
     for kind in sorted({event["kind"] for event in document["events"]}):
         of_kind = [event["probability"] for event in document["events"] if event["kind"] == kind]
         sure = sum(probability >= 0.5 for probability in of_kind)
-        rows.append((kind.replace("_", " "), str(sure), str(len(of_kind) - sure)))
+        rows.append((spoken(kind), str(sure), str(len(of_kind) - sure)))
     unseen = Counter(
-        (kind.replace("_", " "), why)
+        (spoken(kind), why)
         for epoch in document["epochs"]
         for kind, why in epoch["not_assessable"].items()
     )
@@ -223,7 +221,7 @@ def claims_summary(claims: Sequence[Json]) -> str:
         if claim["extent"]:
             details["extent"] = f"{claim['extent']['op']} {claim['extent']['fraction']:.0%}"
         more = "; ".join(f"{key} {_plain(value)}" for key, value in details.items())
-        rows.append((claim["text"], claim["phenomenon"].replace("_", " "), said, more))
+        rows.append((claim["text"], spoken(claim["phenomenon"]), said, more))
     return table(rows)
 
 

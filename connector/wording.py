@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from auditor.vocabulary import EPOCH_S
 from connector.documents import Json
 
+_CAPITALS = re.compile(r"\b(k(?= complex)|n[123]|[wr](?=_| |$)|eeg|emg|rem)\b")
 _OPERATORS = {">": "more than ", ">=": "at least ", "<": "less than ", "<=": "at most ", "==": ""}
-
-
 _SHOWN_EPOCHS = 12
+
+
+def spoken(name: str) -> str:
+    """An identifier as words: ``k_complex_or_spindle`` is "K complex or spindle"."""
+    return _CAPITALS.sub(lambda found: found[0].upper(), name.replace("_", " "))
 
 
 def within_budget(document: Json) -> str:
@@ -40,7 +46,7 @@ def claimed(claim: Json) -> str:
     The words alone do not tell "no K complexes" from "K complexes".
     """
     if claim["text"] is None:
-        return f"{claim['phenomenon'].replace('_', ' ')} {claim['polarity']}, as the stage implies"
+        return f"{spoken(claim['phenomenon'])} {claim['polarity']}, as the stage implies"
     return f"“{claim['text']}” ({', '.join([claim['polarity'], *_details(claim)])})"
 
 
@@ -72,3 +78,8 @@ def time_of_day(start: datetime | None, offset_s: float, *, seconds: bool) -> st
     """Time of day, or into the recording where the start is not known."""
     at = (start or datetime.min) + timedelta(seconds=offset_s)
     return f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
+
+
+def epoch_time(audit: Json, epoch: int) -> str:
+    """When an epoch of an audit document begins, as :func:`time_of_day`."""
+    return time_of_day(recording_start(audit), epoch * EPOCH_S, seconds=True)

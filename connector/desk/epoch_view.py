@@ -7,42 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from auditor.evidence.thresholds import all_thresholds
 from auditor.vocabulary import (
+    EEG_ROLES,
     EPOCH_S,
     SCORED_STAGES,
     Epoch,
     Event,
     Montage,
-    Phenomenon,
     Role,
     ScoredEpoch,
     Verdict,
 )
 from connector.desk.opened import OpenedStudy
 from connector.documents import Json
-from connector.wording import claimed
-
-SHORT_NAMES = {
-    Phenomenon.ALPHA_RHYTHM: "alpha",
-    Phenomenon.EYE_BLINKS: "blink",
-    Phenomenon.READING_EYE_MOVEMENTS: "reading",
-    Phenomenon.RAPID_EYE_MOVEMENTS: "REM",
-    Phenomenon.SLOW_EYE_MOVEMENTS: "SEM",
-    Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY: "LAMF",
-    Phenomenon.THETA_ACTIVITY: "theta",
-    Phenomenon.VERTEX_SHARP_WAVES: "vertex",
-    Phenomenon.K_COMPLEX: "K",
-    Phenomenon.SLEEP_SPINDLE: "spindle",
-    Phenomenon.SLOW_WAVE_ACTIVITY: "SW",
-    Phenomenon.SAWTOOTH_WAVES: "sawtooth",
-    Phenomenon.CHIN_TONE: "tone",
-    Phenomenon.AROUSAL: "arousal",
-    Phenomenon.MAJOR_BODY_MOVEMENT: "movement",
-}
-"""As they stand beside an event, where there is little room."""
+from connector.looks import LOOKS, is_clear, marked
+from connector.wording import claimed, epoch_time, spoken
 
 _CHARACTER_S = 0.22
 """How much of the page's 30 s a letter of an event's name covers on a screen 1280 px wide."""
@@ -165,7 +145,7 @@ def view_epoch(opened: OpenedStudy, number: int) -> EpochView:
     bands = tuple(_bands(opened.montage)) if opened.montage else ()
     return EpochView(
         number=number,
-        time=time_of(opened.audit, number),
+        time=epoch_time(opened.audit, number),
         stage=audited["stage"],
         permitted=tuple(audited["permitted_stages"]),
         bands=bands,
@@ -183,20 +163,13 @@ def view_epoch(opened: OpenedStudy, number: int) -> EpochView:
     )
 
 
-def time_of(audit: Json, number: int) -> str:
-    """The time of day at an epoch's start, or the time into the recording."""
-    start = audit["recording"]["start"]
-    at = datetime.fromisoformat(start) if start else datetime.min
-    return f"{at + timedelta(seconds=number * EPOCH_S):%H:%M:%S}"
-
-
 # ── the page of signals ───────────────────────────────────────────────────────────────────
 
 
 def _bands(montage: Montage) -> Iterator[Band]:
     height = 100.0 / len(montage.roles)
     for place, (role, derivation) in enumerate(montage.roles.items()):
-        eeg = role in (Role.FRONTAL, Role.CENTRAL, Role.OCCIPITAL)
+        eeg = role in EEG_ROLES
         yield Band(
             role,
             derivation.channel.label,
@@ -209,7 +182,6 @@ def _bands(montage: Montage) -> Iterator[Band]:
 
 def _marks(events: Sequence[Event], epoch: Epoch, bands: Sequence[Band]) -> Iterator[Mark]:
     """Boxes over the signal; the names of neighbours in a band stand in two lanes."""
-    limits = all_thresholds()
     by_label = {band.label: band for band in bands}
     lane_end: dict[tuple[str, int], float] = {}
     for event in sorted(events, key=lambda e: e.start_s):
@@ -220,8 +192,8 @@ def _marks(events: Sequence[Event], epoch: Epoch, bands: Sequence[Band]) -> Iter
         end = min(EPOCH_S, event.end_s - epoch.start_s)
         if end <= start:
             continue
-        sure = event.probability >= limits[event.kind].clearly_there
-        name = _short_name(event, sure)
+        sure = is_clear(event)
+        name = marked(LOOKS[event.kind].name, event)
         lane = next((n for n in (0, 1) if lane_end.get((band.label, n), 0.0) <= start), None)
         if lane is not None:
             lane_end[band.label, lane] = start + _CHARACTER_S * len(name)
@@ -240,15 +212,9 @@ def _marks(events: Sequence[Event], epoch: Epoch, bands: Sequence[Band]) -> Iter
         )
 
 
-def _short_name(event: Event, sure: bool) -> str:
-    """``SW .93``, or ``SW? .42`` for a candidate."""
-    percent = min(round(100 * event.probability), 99)
-    return f"{SHORT_NAMES[event.kind]}{'' if sure else '?'} .{percent:02d}"
-
-
 def _event_words(event: Event, epoch: Epoch) -> str:
     parts = [
-        f"{event.kind.value.replace('_', ' ')} in {event.channel}, "
+        f"{spoken(event.kind.value)} in {event.channel}, "
         f"{event.start_s - epoch.start_s:.1f}–{event.end_s - epoch.start_s:.1f} s"
     ]
     if event.frequency_hz is not None:
@@ -317,10 +283,10 @@ def _measures(opened: OpenedStudy, number: int) -> Iterator[tuple[str, str]]:
     for name, measure in opened.evidence.epochs[number].measures.items():
         value = measure.value if isinstance(measure.value, str) else f"{measure.value:.3g}"
         unit = "" if measure.unit == "1" else f" {measure.unit}"
-        yield name.replace("_", " "), f"{value}{unit} ({measure.channel})"
+        yield spoken(name), f"{value}{unit} ({measure.channel})"
 
 
 def _gaps(opened: OpenedStudy, number: int) -> Iterator[tuple[str, str]]:
     if opened.evidence is not None:
         for phenomenon, why in opened.evidence.epochs[number].not_assessable.items():
-            yield phenomenon.value.replace("_", " "), why
+            yield spoken(phenomenon.value), why

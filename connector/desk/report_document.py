@@ -6,12 +6,11 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 from auditor.errors import ServerFailed
-from connector.desk.epoch_view import time_of
 from connector.desk.opened import OpenedStudy
 from connector.desk.review import Action, Meaning, Review
 from connector.desk.study_view import view_study
 from connector.html import PAGES, render
-from connector.wording import recording_start
+from connector.wording import epoch_time, recording_start
 
 Pdf: TypeAlias = bytes
 
@@ -35,7 +34,7 @@ def report_html(opened: OpenedStudy, review: Review, *, alone: bool = False) -> 
     start = recording_start(opened.audit)
     notice = SIGNED if review.signed else PRELIMINARY
     overridden = [
-        (time_of(opened.audit, epoch), review.latest[epoch])
+        (epoch_time(opened.audit, epoch), review.latest[epoch])
         for epoch in review.overridden
         if review.latest[epoch].action is Action.OVERRIDE
     ]

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from auditor.vocabulary import SCORED_STAGES, Stage
-from connector.desk.epoch_view import time_of
 from connector.desk.opened import OpenedStudy
 from connector.desk.review import Action, Decision, Review
 from connector.documents import Json
 from connector.figures import SleepFigures, lights_off_to_on, sleep_figures
 from connector.html import minutes, percent
 from connector.hypnogram import HypnogramDrawing, draw_density, draw_hypnogram
+from connector.wording import epoch_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _work(audit: Json, opened: OpenedStudy, review: Review) -> Iterator[WorkItem
         waiting = "a second reader is asked for" if asked else "a stage is proposed"
         yield WorkItem(
             epoch=number,
-            time=time_of(audit, number),
+            time=epoch_time(audit, number),
             stage=epoch["stage"],
             permitted=", ".join(epoch["permitted_stages"]) or "–",
             severity=flags[0]["severity"] if flags else "low",
