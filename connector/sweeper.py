@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from dbos import DBOS
@@ -74,15 +73,10 @@ class Sweeper:
         self._thread.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._woken.set()
-        self._thread.__exit__(kind, error, trace)
+        self._thread.__exit__(None, None, None)
 
     def wake(self) -> None:
         """Says that something waits in the store."""

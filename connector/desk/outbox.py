@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from pydantic import TypeAdapter
@@ -26,6 +25,7 @@ from connector.fhir import FhirClient, FhirError
 from connector.figures import SleepFigures
 from connector.report import Entry
 from connector.store import Store
+from connector.threads import running
 from connector.wording import recording_start
 
 _LOOK_EACH_S = 30.0
@@ -60,21 +60,16 @@ class Outbox:
         self._written = written
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="outbox")
+        self._thread = running("outbox", self._run, self._stop)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._thread.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._wake.set()
-        self._thread.join()
+        self._thread.__exit__(None, None, None)
 
     def wake(self) -> None:
         """Says that there is a new signature."""
