@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from auditor.errors import SomnoauditError
 from connector.desk.people import DeskRole, Person
+from connector.fhir.wire import tls
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -182,7 +183,7 @@ def _practitioner(app: SmartApp, claims: Mapping[str, Any]) -> str:
 
 def _ask(method: str, url: str, model: type[_M], **request: Any) -> _M:
     try:
-        answer = httpx.request(method, url, timeout=_WITHIN_S, **request)
+        answer = httpx.request(method, url, timeout=_WITHIN_S, verify=tls(), **request)
         answer.raise_for_status()
         return model.model_validate_json(answer.content)
     except (httpx.HTTPError, ValidationError):
