@@ -44,7 +44,7 @@ from staging.training.wording import BLANK_REASON, reply
 
 IMAGE_TOKENS = 128
 _MICRO = 8
-_ALONE = 0.45
+_ALONE = 0.7
 """Share of the steps in which the target is shown alone."""
 _FALSE = 0.3
 """Share of the windows whose neighbours are another epoch's, or blank."""
@@ -170,7 +170,7 @@ def _token_weights(tokenizer: PreTrainedTokenizerFast) -> Tensor:
         elif word in _WEIGHTY:
             weights[i] = 2.0
         elif word.replace(".", "").isdigit():
-            weights[i] = 1.5
+            weights[i] = 3.0
     return weights
 
 
@@ -245,7 +245,7 @@ def _window(epochs: Epochs, target: int, alone: bool, rng: np.random.Generator) 
         blank = -1 - int(rng.integers(len(blank_images())))
         return Shown(None, blank, None, True) if alone else Shown(near[0], blank, near[1], True)
     if alone:
-        return Shown(None, target, None, False)
+        return Shown(None, target, None, True)
     real = _around(epochs, target)
     before, follows = real.preceding, real.subsequent
     if rng.random() < _FALSE:

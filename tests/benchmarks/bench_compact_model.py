@@ -225,6 +225,7 @@ def test_compact_model_on_held_out_nights(name: str, least: float) -> None:
     print(f"\n{name}:", *score.lines(), sep="\n  ")
     assert score.kappa >= least
     assert score.unreadable <= 0.01 * len(score.true)
+    assert score.rules >= 0.85
 
 
 @pytest.mark.benchmark
