@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from auditor.evidence import measure
+from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import (
     Channel,
     ChannelReport,
@@ -237,9 +238,10 @@ def test_a_candidate_is_told_from_what_is_clearly_there_without_colour(draw: Dra
 def test_what_is_clearly_not_there_is_left_out(draw: Draw) -> None:
     montage = montage_of()
     elsewhere = spindle(start_s=80.0, end_s=81.0)
+    limit = thresholds(Phenomenon.SLEEP_SPINDLE).clearly_not
     without, denied, doubtful = (
         draw(montage, evidence_of(montage, [elsewhere, *more]))
-        for more in ((), (spindle(0.149),), (spindle(0.15),))
+        for more in ((), (spindle(limit - 0.001),), (spindle(limit),))
     )
     assert (denied == without).all()
     assert (doubtful != without).any()
