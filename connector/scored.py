@@ -55,7 +55,7 @@ def _as_list(value: object) -> object:
 
 _Label = Annotated[str, AfterValidator(plain_label)]
 _Prose = Annotated[str, AfterValidator(plain_prose)]
-_Rationale = Annotated[str, Field(max_length=LONGEST_RATIONALE), AfterValidator(plain_prose)]
+_Rationale = Annotated[_Prose, Field(max_length=LONGEST_RATIONALE)]
 
 
 class _Row(BaseModel):
