@@ -118,7 +118,7 @@ def test_a_wrong_key_is_not_quoted_for_it_may_be_a_name(tmp_path: Path) -> None:
 
 def test_a_rationale_that_is_none_any_more_is_refused(tmp_path: Path) -> None:
     row = {"epoch": 0, "sleep_stage": "W", "reasoning_text": "No spindle. " * 10_000}
-    with pytest.raises(ScoringRefused, match="reasoning_text: .*at most 100000 characters"):
+    with pytest.raises(ScoringRefused, match=r"reasoning_text: .*at most 100000 characters"):
         read_scoring(write(tmp_path, json.dumps(row)))
 
 
