@@ -479,19 +479,13 @@ def reaudit(
     """
     from auditor.rulebook import load_rulebook
     from connector import reaudit as again
-    from connector.settings import load_store_settings
-    from connector.store import Store
     from connector.terminal import progress_on_stderr
 
     _check_outputs(json_path)
     day = _day(since)
     rulebook = load_rulebook()
-    store = Store.open(load_store_settings().store_url)
-    try:
-        with progress_on_stderr() as progress:
-            studies = tuple(again.reaudit(store, rulebook, progress, day))
-    finally:
-        store.close()
+    with _store() as store, progress_on_stderr() as progress:
+        studies = tuple(again.reaudit(store, rulebook, progress, day))
     if json_path is not None:
         _write(again.reaudit_json(studies, rulebook.identity), json_path)
     else:
@@ -542,7 +536,9 @@ def _store() -> Iterator[Store]:
     from connector.settings import load_store_settings
     from connector.store import Store
 
-    store = Store.open(load_store_settings().store_url, actor=f"command of {getpass.getuser()}")
+    settings = load_store_settings()
+    settings.check_there_is_a_store()
+    store = Store.open(settings.store_url, actor=f"command of {getpass.getuser()}")
     try:
         yield store
     finally:

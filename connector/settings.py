@@ -95,6 +95,20 @@ class StoreSettings(Environment):
         """The file of the key by which subjects are named in exported training data."""
         return self.data / "training-key"
 
+    def check_there_is_a_store(self) -> None:
+        """For commands that look at what a service keeps, and must not find an empty one instead.
+
+        Raises:
+            SettingsRefused: no service has kept anything there.
+        """
+        address = make_url(self.store_url)
+        if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+            raise SettingsRefused(
+                f"{PREFIX}DATA",
+                "there is no database in this folder",
+                f"name the service's folder, or its database by {PREFIX}DATABASE_URL",
+            )
+
     @property
     def store_url(self) -> str:
         """The database's address, with its password where it has one."""

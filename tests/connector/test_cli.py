@@ -234,3 +234,18 @@ def test_help_answers_without_the_scientific_stack() -> None:
     )
     assert "somnoaudit demo" in done.stdout
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "command", [["trail", "verify"], ["studies", "list"], ["reaudit"]], ids=" ".join
+)
+def test_a_folder_without_a_service_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run, command: list[str]
+) -> None:
+    folder = tmp_path / "mistyped"
+    monkeypatch.setenv("SOMNOAUDIT_DATA", str(folder))
+    code, _, said = run(*command)
+    assert code == 3
+    assert "there is no database in this folder" in said
+    assert len(said.splitlines()) == 1
+    assert not folder.exists()
