@@ -49,7 +49,6 @@ class HypnogramDrawing:
     width: int
     height: int
     labels: int
-    row_height: int
     flags_y: int
     rows: tuple[tuple[str, float], ...]
     bars: tuple[Bar, ...]
@@ -97,7 +96,6 @@ def draw_hypnogram(audit: Json, stages: Sequence[Stage] | None = None) -> Hypnog
         width=_WIDTH,
         height=flags_y + _FLAGS + 16,
         labels=_LABELS,
-        row_height=_ROW_HEIGHT,
         flags_y=flags_y,
         rows=tuple((row, y(row)) for row in _ROWS),
         bars=tuple(bars),

@@ -231,19 +231,6 @@ class FhirClient:
         response = self._wire.send(request, "PUT", url, _if_match(resource), resource)
         return self._stored(request, response, resource_type, {"_id": resource["id"]})
 
-    def update_matching(self, resource: Resource, criteria: Criteria) -> Resource:
-        """Stores a new version of the one resource that matches, or creates it.
-
-        Raises:
-            SeveralMatch: several resources match.
-            FhirError: the server did not answer as it must.
-        """
-        resource_type = resource["resourceType"]
-        request = f"PUT {resource_type}"
-        url = self._wire.url(resource_type).copy_merge_params(_query(criteria))
-        response = self._wire.send(request, "PUT", url, body=resource)
-        return self._stored(request, response, resource_type, criteria)
-
     def patch(self, resource: Resource, operations: Operations) -> Resource:
         """Applies a JSON Patch (RFC 6902) to a resource as it was read, and returns the result.
 

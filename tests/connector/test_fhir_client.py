@@ -109,14 +109,6 @@ def test_an_update_holds_only_for_the_version_that_was_read(fhir: FhirClient) ->
     assert fhir.read("Patient", read["id"])["gender"] == "female"
 
 
-def test_an_update_by_identifier_creates_and_then_replaces(fhir: FhirClient) -> None:
-    mrn = str(uuid4())
-    created = fhir.update_matching(patient(mrn), by_mrn(mrn))
-    replaced = fhir.update_matching(patient(mrn, gender="other"), by_mrn(mrn))
-    assert replaced["id"] == created["id"]
-    assert replaced["gender"] == "other"
-
-
 def test_a_patch_changes_only_what_it_names(fhir: FhirClient) -> None:
     read = fhir.create(patient(gender="female", birthDate="1970-01-01"))
     patched = fhir.patch(read, [{"op": "replace", "path": "/gender", "value": "other"}])
