@@ -57,7 +57,8 @@ from staging.phantom_seen import Seen, look_at
 NIGHT_HOURS = 2.0
 SEEDS = (101, 102, 103, 104)
 HELD_OUT = (111, 112, 113, 114)
-"""Odd seeds give typical nights, even ones hard nights. Nothing was ever set by the latter."""
+"""Odd seeds give typical nights, even ones hard nights. The first results of those held out were
+seen before the last changes."""
 EVERY = 2
 """One epoch in so many is made false, so that the scoring around it stays true."""
 FAR_S = 6.0
@@ -531,8 +532,8 @@ def _cells(name: str, tally: Tally, flagged: float) -> str:
 def write_error_rates(results: Results, rulebook: Rulebook) -> None:
     """Puts the counts into the rulebook's folder, in place of those of an earlier run."""
     measurement = Measurement(
-        nights=f"{len(HELD_OUT)} simulated nights of {NIGHT_HOURS:g} h that nothing was set by, "
-        "typical and hard",
+        nights=f"{len(HELD_OUT)} simulated nights of {NIGHT_HOURS:g} h kept for checking, "
+        "whose first results were seen before the last changes, typical and hard",
         day=date.today(),
         benchmark="tests/benchmarks/bench_hallucination.py",
         rulebook_sha256=rulebook.identity.sha256,
