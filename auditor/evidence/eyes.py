@@ -24,10 +24,10 @@ from auditor.evidence.filters import moving_mean
 from auditor.evidence.grid import WORKING_RATE_HZ, Doubles, Floats, Indices, Mask, first_true
 from auditor.evidence.movement import movement_probability
 from auditor.evidence.signals import Reasons, Signal, Signals
-from auditor.vocabulary import Role
+from auditor.vocabulary import EEG_ROLES, Role
 
 SHAPE_HZ = 15.0
-"""Up to here the eyes' movements are followed; above lies muscle."""
+"""Up to here the eyes' movements are followed: see :attr:`Signal.shape`."""
 SMALLEST_JUMP_UV = 12.0
 """In each eye, within a fifth of a second; YASA's smallest movement has 50 µV."""
 LONGEST_S = 1.2
@@ -71,8 +71,9 @@ class Eyes:
     Attributes:
         label: of the left eye's channel, under which what both show is reported.
         difference, total: half the channels' difference, and half their sum.
-        frontal: the foremost EEG, which sees blinks too; None where there is none.
-        apart, together: the same below 15 Hz, µV.
+        eeg: each EEG channel below 15 Hz, µV, the foremost, which sees blinks too, first; none
+            where there is but the occipital one.
+        apart, together: the difference and the sum below 15 Hz, µV.
         moving_apart, moving_together: how likely movement covers the difference and the sum,
             second by second.
     """
@@ -80,7 +81,7 @@ class Eyes:
     label: str
     difference: Signal
     total: Signal
-    frontal: Signal | None
+    eeg: tuple[Floats, ...] = field(repr=False)
     apart: Floats = field(repr=False)
     together: Floats = field(repr=False)
     moving_apart: Doubles = field(repr=False)
@@ -102,6 +103,8 @@ class Deflections:
         purity: how evenly both channels jump, 0 to 1.
         frontal_gain: µV in the frontal EEG for each µV here, of the left eye's sign.
         frontal_correlation: of the frontal EEG with it, of the left eye's sign; 0 without one.
+        eeg_gain: the largest µV in any EEG channel for each µV here. A bipolar channel, or one
+            against the mean of the scalp, may not see what reaches the eyes from the EEG.
         sameness: how much the deflections of the half minute around it share its sign, -1 to 1.
         stray_uv: the largest jump of the opposite phase within half a second.
         noise_uv: mean jump of the quietest two seconds around it.
@@ -119,6 +122,7 @@ class Deflections:
     purity: Doubles
     frontal_gain: Doubles
     frontal_correlation: Doubles
+    eeg_gain: Doubles
     sameness: Doubles
     stray_uv: Doubles
     noise_uv: Doubles
@@ -135,13 +139,14 @@ def both_eyes(signals: Signals) -> Eyes | None:
     if left is None or right is None or left.label == right.label:
         return None
     difference, total = _mean(left, right, np.subtract), _mean(left, right, np.add)
+    fore = Role.FRONTAL in signals.by_role or Role.CENTRAL in signals.by_role
     return Eyes(
         left.label,
         difference,
         total,
-        signals.by_role.get(Role.FRONTAL) or signals.by_role.get(Role.CENTRAL),
-        difference.band(None, SHAPE_HZ),
-        total.band(None, SHAPE_HZ),
+        tuple(signal.shape for _, signal in signals.channels(EEG_ROLES)) if fore else (),
+        difference.shape,
+        total.shape,
         movement_probability(difference, signals.n_epochs),
         movement_probability(total, signals.n_epochs),
     )
@@ -191,8 +196,9 @@ def deflections(eyes: Eyes, *, in_phase: bool = False) -> Deflections:
     main, back = course.main, course.back
     at, size, sign, window = at[main], size[main], sign[main], window[main]
     sharpness = np.minimum(np.abs(jump[at]) / rise.height[main], 1.0)
-    start, end, width = _extent(window, at, course)
-    gain, correlation = _frontal(eyes, window, at)
+    level = _windows(moving_mean(shape, _STEP_S), at) * sign[:, None].astype(np.float32)
+    start, end, width = _extent(level, at, course)
+    gains, correlations = _gains(eyes, window, at)
     jumped = np.square(jump[at], dtype=np.float64)
     return Deflections(
         np.maximum(start, 0) / WORKING_RATE_HZ,
@@ -204,8 +210,9 @@ def deflections(eyes: Eyes, *, in_phase: bool = False) -> Deflections:
         back > 0,
         width / WORKING_RATE_HZ,
         np.square(size) / np.maximum(jumped + np.square(stray[at]), 1e-9),
-        gain * sign,
-        correlation * sign,
+        gains[0] * sign,
+        correlations[0] * sign,
+        np.abs(gains).max(axis=0),
         _sameness(at / WORKING_RATE_HZ, sign, size),
         np.abs(_windows(stray, at)[:, _NEAR]).max(axis=1, initial=0.0).astype(np.float64),
         _noise(jump)[at].astype(np.float64),
@@ -364,21 +371,24 @@ def _courses(at: Indices, sign: Doubles, size: Doubles, rise: _Rise) -> _Courses
     )
 
 
-def _extent(window: Floats, at: Indices, course: _Courses) -> tuple[Indices, Indices, Indices]:
+def _extent(level: Floats, at: Indices, course: _Courses) -> tuple[Indices, Indices, Indices]:
     """Start, end and width of each deflection, in samples.
 
-    It ends with the jump back; without one, where it has fallen to half its height, or with the
-    window; in any case where the next one begins, or where it would be too long.
+    It ends where its level has fallen to half its height, be that by a jump back or by drift,
+    so that it is no matter whether noise hides a small jump; where that comes late, with the
+    jump back, or without one with the window; in any case where the next one begins, or where it
+    would be too long.
     """
-    columns = np.arange(window.shape[1])
+    columns = np.arange(level.shape[1])
     half_way = course.foot + course.height / 2
     top_column = course.stepped - at + _LEAD + _reach()
-    fallen = (window <= half_way[:, None]) & (columns > top_column[:, None])
-    half = at + first_true(fallen) - _LEAD
+    column = first_true((level <= half_way[:, None]) & (columns > top_column[:, None]))
+    half = at + column - _LEAD
     undone = course.back > 0
-    end = np.where(undone, course.back + round(_STEP_S * WORKING_RATE_HZ), half)
-    end = np.minimum(end, course.first + round(LONGEST_S * WORKING_RATE_HZ))
     width = np.maximum(np.where(undone, course.back, half) - at, 1)
+    late = undone & (column == level.shape[1])
+    end = np.where(late, course.back, half) + round(_STEP_S * WORKING_RATE_HZ)
+    end = np.minimum(end, course.first + round(LONGEST_S * WORKING_RATE_HZ))
     return course.first, np.maximum(np.minimum(end, course.until), course.first + 1), width
 
 
@@ -389,17 +399,22 @@ def _windows(samples: Floats, around: Indices) -> Floats:
     return windows
 
 
-def _frontal(eyes: Eyes, window: Floats, at: Indices) -> tuple[Doubles, Doubles]:
-    """Gain and correlation of the frontal EEG with each deflection, in the deflection's sign."""
-    if eyes.frontal is None or not len(at):
-        return np.zeros(len(at)), np.zeros(len(at))
-    frontal = _windows(eyes.frontal.band(None, SHAPE_HZ), at).astype(np.float64)
-    frontal -= frontal.mean(axis=1, keepdims=True)
+def _gains(eyes: Eyes, window: Floats, at: Indices) -> tuple[Doubles, Doubles]:
+    """Gain and correlation of every EEG channel; a row of zeros where there is none."""
+    each = [_gain(eeg, window, at) for eeg in eyes.eeg] or [(np.zeros(len(at)),) * 2]
+    gains, correlations = (np.stack(rows) for rows in zip(*each, strict=True))
+    return gains, correlations
+
+
+def _gain(eeg: Floats, window: Floats, at: Indices) -> tuple[Doubles, Doubles]:
+    """Gain and correlation of an EEG channel with each deflection, in the deflection's sign."""
+    seen = _windows(eeg, at).astype(np.float64)
+    seen -= seen.mean(axis=1, keepdims=True)
     own = window - window.mean(axis=1, keepdims=True)
-    covariance = (frontal * own).sum(axis=1)
+    covariance = (seen * own).sum(axis=1)
     power = np.square(own).sum(axis=1, dtype=np.float64)
     gain = covariance / np.maximum(power, 1e-9)
-    correlation = covariance / np.sqrt(np.maximum(power * np.square(frontal).sum(axis=1), 1e-9))
+    correlation = covariance / np.sqrt(np.maximum(power * np.square(seen).sum(axis=1), 1e-9))
     return gain, correlation
 
 

@@ -54,7 +54,7 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     if both is None or all(obstacles):
         return Measured(obstacles)
     found = _out_of_phase(both)
-    if both.frontal is not None:
+    if both.eeg:
         found = found.followed_by(_in_phase(both))
     for other in (Phenomenon.READING_EYE_MOVEMENTS, Phenomenon.SLOW_EYE_MOVEMENTS):
         found = _outside(found, earlier[other])
@@ -75,7 +75,7 @@ def _in_phase(both: Eyes) -> Candidates:
     Told from EEG only by its being larger in the EEG, so nothing without frontal EEG.
     """
     found = eyes.deflections(both, in_phase=True)
-    leaked = np.maximum(np.abs(found.frontal_gain) - FRONTAL_GAIN, 0.0)
+    leaked = np.maximum(found.eeg_gain - FRONTAL_GAIN, 0.0)
     muscle = in_muscle(both.difference, found.start_s, found.end_s)
     score = 1.0 + _shape(found) - 14.0 * leaked - muscle
     return eyes.candidates(found, _probability(score, eye_blinks.score_in_phase(found)))

@@ -57,6 +57,12 @@ class Signal:
         movements."""
         return self.band(0.3, 6.0)
 
+    @cached_property
+    def shape(self) -> Floats:
+        """Below 15 Hz: the eyes' movements and what EEG they could be taken for; above lies
+        muscle."""
+        return self.band(None, 15.0)
+
     def band(self, low_hz: float | None, high_hz: float | None) -> Floats:
         """The samples within a band, without phase shift; None leaves that side open."""
         kernel = band_kernel(low_hz, high_hz)
