@@ -18,12 +18,16 @@ from connector.desk.mount import Desk, mount_desk
 from connector.event_numbers import EventNumbers
 from connector.hooks import HOOK, Listener, hook_routes
 from connector.pages import problem_page
+from connector.workflow import NotRunning
 
 # Whose answers programs read: what is wrong is told them as text, and not as a page.
 _FOR_PROGRAMS = (HOOK, SERVICES, "/healthz", "/readyz", "/metrics")
 
 # Whoever asks more slowly than this when the service is told to stop gets no answer.
 _LAST_ANSWERS_WITHIN_S = 3
+
+# Measured: a worker takes a second or two to start, and some more on a busy machine.
+_STARTS_WITHIN_S = 5
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -39,7 +43,6 @@ def create_app(
     desk: Desk,
     take_hint: Callable[[str | None], None],
     secret: str,
-    numbers: EventNumbers | None = None,
     *more: APIRouter,
 ) -> FastAPI:
     """The web application.
@@ -48,7 +51,6 @@ def create_app(
         desk: where the studies are reviewed.
         take_hint: told where each notification points; must return at once.
         secret: without it in their Authorization header, notifications are turned away.
-        numbers: of a topic's events that were heard.
         more: what else it serves.
     """
     # The interactive documentation would load its scripts from a public server.
@@ -70,11 +72,17 @@ def create_app(
         page = problem_page(problem.status_code, sentence)
         return HTMLResponse(page, problem.status_code, problem.headers)
 
+    @app.exception_handler(NotRunning)
+    def ask_later(_request: Request, _problem: NotRunning) -> Response:
+        headers = {"Retry-After": str(_STARTS_WITHIN_S)}
+        return PlainTextResponse("The service is starting or stopping.\n", 503, headers)
+
     @app.get("/healthz")
     def health() -> dict[str, str]:
         """Whether this process answers."""
         return {"status": "ok"}
 
+    numbers = EventNumbers(desk.store.sessions)
     app.include_router(hook_routes(Listener(take_hint, numbers), secret))
     for routes in more:
         app.include_router(routes)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from jwt.exceptions import PyJWTError
 from auditor.errors import SettingsRefused
 from connector.fhir.addresses import LOOPBACK
 from connector.fhir.wire import tls
+from connector.used_tokens import UsedTokens
 
 # CDS Hooks 2.0 asks for these two; each with the one kind of key that belongs to it.
 _KEY_TYPES = {"ES384": "EC", "RS384": "RSA"}
@@ -56,12 +57,13 @@ class Callers:
 
     Args:
         keys_at: of each issuer, the address of its keys (a JWK set) or a file that holds them.
+        used: tokens, which count once.
     """
 
-    def __init__(self, keys_at: Mapping[str, str]) -> None:
+    def __init__(self, keys_at: Mapping[str, str], used: UsedTokens) -> None:
         self._issuers = {issuer: _Issuer(place) for issuer, place in keys_at.items()}
         self._lock = threading.Lock()
-        self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._used = used
 
     def check(self, authorization: str, audience: str) -> str:
         """The issuer of a call.
@@ -86,7 +88,6 @@ class Callers:
         if known is None or not isinstance(issuer, str):
             raise CallerRefused("The token's issuer is not known here.")
         self._verify(token, header, known, issuer, audience)
-        self._only_once(issuer, said)
         return issuer
 
     def _verify(
@@ -110,17 +111,13 @@ class Callers:
             )
         except (PyJWTError, TypeError, ValueError, OverflowError) as problem:
             raise CallerRefused(f"The token is refused ({type(problem).__name__}).") from None
-        if claims["exp"] > time.time() + _LONGEST_LIFE_S + _CLOCKS_DIFFER_S:
+        expires_s = int(claims["exp"])  # it may stand there as text
+        if expires_s > time.time() + _LONGEST_LIFE_S + _CLOCKS_DIFFER_S:
             raise CallerRefused("The token lives for longer than five minutes.")
-
-    def _only_once(self, issuer: str, claims: Mapping[str, Any]) -> None:
-        token_id, now = (issuer, str(claims["jti"])), time.monotonic()
-        with self._lock:
-            while self._seen and next(iter(self._seen.values())) < now:
-                self._seen.popitem(last=False)
-            if token_id in self._seen:
-                raise CallerRefused("The token was used before.")
-            self._seen[token_id] = now + _LONGEST_LIFE_S + 2 * _CLOCKS_DIFFER_S
+        # Until any process of the service refuses it as too old, by whatever clock.
+        kept_until = datetime.fromtimestamp(expires_s + 2 * _CLOCKS_DIFFER_S, UTC)
+        if not self._used.use(issuer, str(claims["jti"]), kept_until):
+            raise CallerRefused("The token was used before.")
 
     def _key(self, issuer: _Issuer, key_id: str) -> PyJWK | None:
         with self._lock:

@@ -148,11 +148,12 @@ class _NewHints:
         with self._lock:
             if self._until_s.get(hint, 0.0) > now:
                 return
+        self._take_hint(hint)
+        with self._lock:
             self._until_s.pop(hint, None)
             self._until_s[hint] = now + _SAME_HINT_EACH_S
             while len(self._until_s) > _HINTS_REMEMBERED:
                 self._until_s.popitem(last=False)
-        self._take_hint(hint)
 
 
 @dataclass(frozen=True, slots=True)

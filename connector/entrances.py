@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from fastapi import APIRouter
 
+from connector.cds_callers import Callers
 from connector.cds_cards import Desk
 from connector.cds_hooks import cds_routes
 from connector.event_numbers import EventNumbers
@@ -17,6 +18,7 @@ from connector.settings import Settings
 from connector.store import Store, utc_now
 from connector.subscriptions import OurSubscription
 from connector.trigger import Sweep
+from connector.used_tokens import UsedTokens
 from connector.workflow import Worker
 
 
@@ -28,13 +30,9 @@ class Entrances:
         store: of the studies.
         ehr: where they come from.
         worker: who looks into hints and takes studies.
-
-    Attributes:
-        numbers: of a topic's events that were heard.
     """
 
     def __init__(self, settings: Settings, store: Store, ehr: FhirClient, worker: Worker) -> None:
-        self.numbers = EventNumbers()
         self._settings = settings
         self._store = store
         self._ehr = ehr
@@ -43,7 +41,11 @@ class Entrances:
         self._sweep = Sweep(ehr, store.sessions, utc_now)
 
     def take_hint(self, hint: str | None) -> None:
-        """Remembers to look into a hint, and returns at once; None is "something new"."""
+        """Remembers to look into a hint, and returns at once; None is "something new".
+
+        Raises:
+            NotRunning: the worker has not started yet, or is stopping.
+        """
         if hint is None:
             self._rounds.ask()
         else:
@@ -55,9 +57,10 @@ class Entrances:
         Raises:
             SettingsRefused: the file that lists callers cannot be read.
         """
-        callers = self._settings.callers
-        if callers is None or self._settings.public_url is None:
+        keys = self._settings.caller_keys
+        if keys is None or self._settings.public_url is None:
             return ()
+        callers = Callers(keys, UsedTokens(self._store.sessions))
         desk = Desk(self._settings.public_url, self._settings.smart_app is not None)
         url = self._settings.fhir_url
         return (cds_routes(self._store, callers, desk, url, self._worker.take_hint),)
@@ -78,7 +81,7 @@ class Entrances:
             address + HOOK,
             secret,
             self._settings.topic,
-            self.numbers,
+            EventNumbers(self._store.sessions),
             self._worker.take_hint,
         )
         ours.ensure()

@@ -40,21 +40,20 @@ class Listener:
         numbers: of the events heard.
     """
 
-    def __init__(
-        self, take_hint: Callable[[str | None], None], numbers: EventNumbers | None = None
-    ) -> None:
+    def __init__(self, take_hint: Callable[[str | None], None], numbers: EventNumbers) -> None:
         self._take_hint = take_hint
-        self._numbers = numbers or EventNumbers()
+        self._numbers = numbers
 
     def hear(self, notification: Notification) -> None:
         """Queues what a notification points at."""
         _HEARD.labels(notification.kind.value).inc()
-        missed = self._numbers.note(notification)
+        missed = self._numbers.missed_before(notification)
         named = [*notification.focuses, *([hint_of(missed)] if missed else [])]
         if named:
             self._take_hint(",".join(named))
         if notification.names_nothing:
             self._take_hint(None)
+        self._numbers.note(notification)
 
     def hear_too_much(self) -> None:
         """Queues a look at all that is new: a notification was too long to be read."""

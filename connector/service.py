@@ -71,18 +71,22 @@ def service(settings: Settings, watch: Watch = lambda _moment: None) -> Iterator
     secret = _webhook_secret(settings)
     with ExitStack() as stack:
         ehr, store, worker = stack.enter_context(_workshop(settings, watch))
+        listening = stack.enter_context(ExitStack())
         entrances = Entrances(settings, store, ehr, worker)
         desk = stack.enter_context(_desk(settings, store, ehr))
         app = create_app(
             desk,
             entrances.take_hint,
             secret,
-            entrances.numbers,
             *entrances.cds_routes(),
             *_operations(settings, store, worker),
             jwks_router(settings.signing_keys),
         )
-        address = stack.enter_context(serve(app, settings.host, settings.port))
+        # It listens before it works, for the EHR checks our first request's signature with the
+        # keys that it fetches here; and for no longer, so that nobody meets a stopped worker.
+        address = listening.enter_context(serve(app, settings.host, settings.port))
+        stack.enter_context(worker)
+        stack.callback(listening.close)
         stack.enter_context(entrances.open(settings.public_url or address, secret))
         yield Service(address, store, worker)
 
@@ -94,13 +98,13 @@ def lone_worker(settings: Settings) -> Iterator[Worker]:
     Raises:
         SettingsRefused, UsageError: as :func:`service` does.
     """
-    with _workshop(settings, lambda _moment: None) as (_, _, worker):
+    with _workshop(settings, lambda _moment: None) as (_, _, worker), worker:
         yield worker
 
 
 @contextmanager
 def _workshop(settings: Settings, watch: Watch) -> Iterator[tuple[FhirClient, Store, Worker]]:
-    """What service and worker have in common: the EHR, the store, and who works on both."""
+    """What service and worker have in common: the EHR, the store, and who is to work on both."""
     stager = with_second_opinion(
         make_stager(settings.stager, settings.model), settings.stager, settings.second_opinion
     )
@@ -120,15 +124,15 @@ def _workshop(settings: Settings, watch: Watch) -> Iterator[tuple[FhirClient, St
                 anchors=AnchorFile(settings.anchors),
                 audit_events=settings.audit_events,
             )
-            with Worker(
+            worker = Worker(
                 store,
                 settings.store_url,
                 steps,
                 watch,
                 lease_s=settings.lease_seconds,
                 sweep=lambda: steps.purge(settings.retention),
-            ) as worker:
-                yield ehr, store, worker
+            )
+            yield ehr, store, worker
     finally:
         store.close()
 
@@ -176,7 +180,7 @@ def _operations(settings: Settings, store: Store, worker: Worker) -> tuple[APIRo
         {
             "database": database_answers(store.sessions),
             "ehr": ehr_answers(settings.fhir_url),
-            "worker": lambda: not worker.gone.is_set(),
+            "worker": lambda: worker.is_running,
         }
     )
     return probe_routes(readiness), metrics_routes(Metrics(store, readiness))

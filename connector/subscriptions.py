@@ -183,6 +183,7 @@ class OurSubscription:
         except (Unprocessable, NotFound, BadAnswer, NotANotification):
             self._counts = False  # $status is missing here: heartbeats and sweeps remain
             return
-        missed = self._numbers.note(status)
+        missed = self._numbers.missed_before(status)
         if missed is not None:
             self._take_hint(hint_of(missed))
+        self._numbers.note(status)

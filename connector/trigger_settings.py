@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from connector.cds_callers import Callers, read_callers
+from connector.cds_callers import read_callers
 from connector.ehr_settings import HttpUrl
 from connector.subscriptions import Topic
 from staging.environment import PREFIX, Environment
@@ -60,10 +61,10 @@ class TriggerSettings(Environment):
         return Topic(self.subscription_topic, self.subscription_filter)
 
     @property
-    def callers(self) -> Callers | None:
-        """Who may call our CDS services.
+    def caller_keys(self) -> Mapping[str, str] | None:
+        """Who may call our CDS services, each with the place of their keys.
 
         Raises:
             SettingsRefused: the file that lists them cannot be read.
         """
-        return Callers(read_callers(self.cds_clients)) if self.cds_clients else None
+        return read_callers(self.cds_clients) if self.cds_clients else None

@@ -186,6 +186,10 @@ class _Outcome(TypedDict):
     result: Any
 
 
+class NotRunning(Exception):
+    """A worker takes nothing yet, for it has not started, or nothing more, for it stops."""
+
+
 class _Stopped(BaseException):
     """Ends a step without an outcome, so that it runs again when a worker next takes it up.
 
@@ -232,6 +236,7 @@ class Worker:
         self._watch = watch
         self._lease_s = lease_s
         self._waits_s = waits_s
+        self._started = threading.Event()
         self._stop = threading.Event()
         self._under_way: set[str] = set()
         self._sweeper = Sweeper(store, self.id, WORKFLOW_VERSION, lease_s, _hand_over, sweep)
@@ -265,6 +270,7 @@ class Worker:
             stack.enter_context(running("lease", self._renew, self._stop))
             stack.enter_context(self._sweeper)
             self._resources = stack.pop_all()
+        self._started.set()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -287,8 +293,19 @@ class Worker:
             self._stop.set()
             self.gone.set()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has started, and neither stops nor was given up."""
+        return self._started.is_set() and not self._stop.is_set()
+
     def take_hint(self, hint: str | None) -> None:
-        """Remembers to look into a hint, and returns at once."""
+        """Remembers to look into a hint, and returns at once.
+
+        Raises:
+            NotRunning: it has not started yet, or is stopping.
+        """
+        if not self.is_running:
+            raise NotRunning
         DBOS.enqueue_workflow(HINTS, _look_into_hint, hint)
 
     def submit(self, study: NamedStudy) -> None:

@@ -3,14 +3,17 @@
 import threading
 from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import stamina
 from databases import database_url, postgresql  # noqa: F401 fixtures for the tests here
 from scripted import ScriptedServer, make_server
+from sqlalchemy.orm import Session, sessionmaker
 
 from connector.demo_ehr import DemoEhr
 from connector.fhir import FhirClient
+from connector.store import Store
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +44,14 @@ def scripted_server() -> Iterator[Callable[[], ScriptedServer]]:
     for server in running:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Iterator[sessionmaker[Session]]:
+    """Of an empty store."""
+    store = Store.open(f"sqlite:///{tmp_path / 'store' / 'somnoaudit.db'}")
+    yield store.sessions
+    store.close()
 
 
 @pytest.fixture

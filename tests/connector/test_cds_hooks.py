@@ -24,6 +24,7 @@ from connector.cds_cards import Desk
 from connector.cds_hooks import cds_routes
 from connector.settings import load_settings
 from connector.store import Store
+from connector.used_tokens import UsedTokens
 
 URL = "https://somnoaudit.example"
 EHR = "https://ehr.example/fhir"
@@ -58,7 +59,7 @@ def hints() -> list[str]:
 @pytest.fixture
 def web(store: Store, hints: list[str], tmp_path: Path) -> Iterator[httpx.Client]:
     (tmp_path / "keys.json").write_text(json.dumps(_jwks()))
-    callers = Callers({ISSUER: str(tmp_path / "keys.json")})
+    callers = Callers({ISSUER: str(tmp_path / "keys.json")}, UsedTokens(store.sessions))
     app = FastAPI()
     app.include_router(cds_routes(store, callers, Desk(URL, True), EHR, hints.append))
     with serve(app, "127.0.0.1", 0) as address, httpx.Client(base_url=address) as client:
@@ -141,6 +142,7 @@ BAD_TOKENS = {
     "for too long": lambda: _signed(_claims(exp=_in_s(3600))),
     "without id": lambda: _signed(_claims(jti=None)),
     "with an end that is none": lambda: _signed(_claims(exp=1e300)),
+    "with an end in words": lambda: _signed(_claims(exp="tomorrow")),
 }
 
 
@@ -163,11 +165,11 @@ def test_a_call_without_authorization_is_turned_away(web: httpx.Client) -> None:
 
 
 def test_keys_come_from_the_issuers_address_and_are_kept(
-    scripted_server: Callable[[], ScriptedServer],
+    scripted_server: Callable[[], ScriptedServer], store: Store
 ) -> None:
     server = scripted_server()
     server.answers(Answer(body=json.dumps(_jwks()).encode()))
-    callers = Callers({ISSUER: f"{server.origin}/jwks"})
+    callers = Callers({ISSUER: f"{server.origin}/jwks"}, UsedTokens(store.sessions))
     for _ in range(3):
         callers.check(f"Bearer {_signed(_claims())}", f"{URL}/cds-services/patient-view")
     for _ in range(3):  # made-up keys do not make us ask each time

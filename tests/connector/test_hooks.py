@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from hospital import POLYSOMNOGRAPHY, Laboratory
 from hypothesis import HealthCheck, given, settings
+from sqlalchemy.orm import Session, sessionmaker
 from test_notifications import _BODIES, topic_notification
 
 from connector.app import serve
@@ -54,8 +55,8 @@ def hints() -> Hints:
 
 
 @pytest.fixture
-def numbers() -> EventNumbers:
-    return EventNumbers()
+def numbers(sessions: sessionmaker[Session]) -> EventNumbers:
+    return EventNumbers(sessions)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.event_numbers import EventNumbers, Missed
 from connector.notifications import Kind, NotANotification, Notification, read_notification
 
 Body = dict[str, Any]
@@ -163,61 +162,3 @@ def test_no_body_does_more_than_be_refused(body: object) -> None:
     except NotANotification:
         return
     assert all("/" in focus for focus in read.focuses)
-
-
-# ── numbers ───────────────────────────────────────────────────────────────────────────────
-
-
-def _heard(kind: Kind, total: int, *numbers: int, subscription: str = "Subscription/7") -> Any:
-    return Notification(kind, subscription=subscription, total=total, numbers=numbers)
-
-
-def test_a_lost_notification_shows_at_the_next_event_or_heartbeat() -> None:
-    numbers = EventNumbers()
-    assert numbers.note(_heard(Kind.HANDSHAKE, 0)) is None
-    assert numbers.note(_heard(Kind.EVENT, 1, 1)) is None
-    assert numbers.note(_heard(Kind.EVENT, 4, 4)) == Missed("Subscription/7", 2, 3)
-    assert numbers.note(_heard(Kind.HEARTBEAT, 4)) is None
-    assert numbers.note(_heard(Kind.HEARTBEAT, 6)) == Missed("Subscription/7", 5, 6)
-    assert numbers.note(_heard(Kind.EVENT, 9, 7, 9)) == Missed("Subscription/7", 8, 8)
-
-
-def test_what_comes_late_or_twice_is_no_gap() -> None:
-    numbers = EventNumbers()
-    numbers.note(_heard(Kind.EVENT, 5, 5))
-    assert numbers.note(_heard(Kind.EVENT, 5, 5)) is None
-    assert numbers.note(_heard(Kind.EVENT, 3, 3)) is None
-    assert numbers.note(_heard(Kind.EVENT, 6, 6)) is None
-
-
-def test_a_subscription_that_starts_anew_counts_from_its_handshake() -> None:
-    numbers = EventNumbers()
-    numbers.note(_heard(Kind.EVENT, 50, 50))
-    assert numbers.note(_heard(Kind.HANDSHAKE, 0)) is None
-    assert numbers.note(_heard(Kind.EVENT, 2, 2)) == Missed("Subscription/7", 1, 1)
-    # Another one is not measured by the count of the first.
-    assert numbers.note(_heard(Kind.EVENT, 9, 9, subscription="Subscription/8")) is None
-
-
-def test_a_subscription_brought_to_life_tells_what_it_counted_meanwhile() -> None:
-    numbers = EventNumbers()
-    numbers.note(_heard(Kind.EVENT, 3, 3))
-    assert numbers.note(_heard(Kind.HANDSHAKE, 5)) == Missed("Subscription/7", 4, 5)
-
-
-@given(st.integers(1, 30), st.sets(st.integers(0, 29)), st.randoms(use_true_random=False))
-def test_each_event_is_heard_or_missed_whatever_is_lost(
-    n_events: int, lost: set[int], chance: Any
-) -> None:
-    numbers = EventNumbers()
-    numbers.note(_heard(Kind.HANDSHAKE, 0))
-    known: set[int] = set()
-    arrived = [number for number in range(1, n_events + 1) if number not in lost]
-    chance.shuffle(arrived)
-    for number in arrived:
-        known.add(number)
-        if missed := numbers.note(_heard(Kind.EVENT, number, number)):
-            known |= set(range(missed.first, missed.last + 1))
-    if missed := numbers.note(_heard(Kind.HEARTBEAT, n_events)):
-        known |= set(range(missed.first, missed.last + 1))
-    assert known == set(range(1, n_events + 1))

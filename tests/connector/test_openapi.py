@@ -23,6 +23,7 @@ from connector.jwks import jwks_router
 from connector.metrics import Metrics, metrics_routes
 from connector.probes import Readiness, probe_routes
 from connector.store import Store
+from connector.used_tokens import UsedTokens
 
 SECRET = "a-secret-of-the-tests"
 URL = "http://testserver"
@@ -51,8 +52,13 @@ def application(store: Store) -> schemathesis.BaseSchema:
         desk,
         lambda _hint: None,
         SECRET,
-        None,
-        cds_routes(store, Callers({}), CardDesk(URL, False), URL, lambda _hint: None),
+        cds_routes(
+            store,
+            Callers({}, UsedTokens(store.sessions)),
+            CardDesk(URL, False),
+            URL,
+            lambda _hint: None,
+        ),
         probe_routes(readiness),
         metrics_routes(Metrics(store, readiness)),
         jwks_router(()),

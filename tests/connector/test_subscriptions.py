@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 import stamina
 from scripted import Answer, ScriptedServer
+from sqlalchemy.orm import Session, sessionmaker
 from test_notifications import topic_notification
 
 from connector.event_numbers import EventNumbers
@@ -91,13 +92,16 @@ def _searchset(*resources: Resource) -> Resource:
     return {"resourceType": "Bundle", "type": "searchset", "entry": entries}
 
 
+@pytest.fixture
+def numbers(sessions: sessionmaker[Session]) -> EventNumbers:
+    return EventNumbers(sessions)
+
+
 def _ours(
-    client: FhirClient, topic: Topic | None = None, numbers: EventNumbers | None = None
+    client: FhirClient, numbers: EventNumbers, topic: Topic | None = None
 ) -> tuple[OurSubscription, list[str]]:
     hinted: list[str] = []
-    ours = OurSubscription(
-        client, "http://here/hook", SECRET, topic, numbers or EventNumbers(), hinted.append
-    )
+    ours = OurSubscription(client, "http://here/hook", SECRET, topic, numbers, hinted.append)
     return ours, hinted
 
 
@@ -116,31 +120,39 @@ def test_a_subscription_that_says_nothing_of_itself_is_renewed(
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 422, 501])
 def test_an_ehr_without_subscriptions_is_swept_alone(
-    client: FhirClient, server: ScriptedServer, status: int, caplog: pytest.LogCaptureFixture
+    client: FhirClient,
+    server: ScriptedServer,
+    numbers: EventNumbers,
+    status: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     server.answers(Answer(status=status))
-    ours, _ = _ours(client)
+    ours, _ = _ours(client, numbers)
     ours.ensure()
     assert "new studies wait for a sweep" in caplog.text
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, Unauthorized), (503, ServerDown)])
 def test_an_ehr_that_cannot_be_asked_is_said(
-    client: FhirClient, server: ScriptedServer, status: int, error: type[Exception]
+    client: FhirClient,
+    server: ScriptedServer,
+    numbers: EventNumbers,
+    status: int,
+    error: type[Exception],
 ) -> None:
     server.answers(Answer(status=status))
-    ours, _ = _ours(client)
+    ours, _ = _ours(client, numbers)
     with pytest.raises(error):
         ours.ensure()
 
 
 @pytest.mark.parametrize("status", ["error", "off"])
 def test_a_subscription_that_the_ehr_ended_is_asked_for_again(
-    client: FhirClient, server: ScriptedServer, status: str
+    client: FhirClient, server: ScriptedServer, numbers: EventNumbers, status: str
 ) -> None:
     ended = _stored(status=status)
     server.answers(*_json(_searchset(_stored()), ended, _searchset(ended), _stored()))
-    ours, _ = _ours(client)
+    ours, _ = _ours(client, numbers)
     ours.ensure()
     ours.check()
     assert [request.method for request in server.requests] == ["GET", "GET", "GET", "PUT"]
@@ -148,24 +160,24 @@ def test_a_subscription_that_the_ehr_ended_is_asked_for_again(
 
 
 def test_a_subscription_that_was_deleted_is_made_again(
-    client: FhirClient, server: ScriptedServer
+    client: FhirClient, server: ScriptedServer, numbers: EventNumbers
 ) -> None:
     server.answers(
         *_json(_searchset(_stored())), Answer(status=410), *_json(_searchset(), _stored())
     )
-    ours, _ = _ours(client)
+    ours, _ = _ours(client, numbers)
     ours.ensure()
     ours.check()
     assert server.requests[-1].method == "POST"
 
 
 def test_a_header_that_the_ehr_does_not_show_again_is_no_reason_to_renew(
-    client: FhirClient, server: ScriptedServer
+    client: FhirClient, server: ScriptedServer, numbers: EventNumbers
 ) -> None:
     silent = _stored()
     del silent["channel"]["header"]
     server.answers(*_json(_searchset(_stored()), silent))
-    ours, _ = _ours(client)
+    ours, _ = _ours(client, numbers)
     ours.ensure()
     ours.check()
     assert [request.method for request in server.requests] == ["GET", "GET"]
@@ -188,17 +200,16 @@ def test_a_topic_subscription_asks_for_ids_alone(
 
 
 def test_events_that_the_ehr_counted_and_nobody_heard_are_looked_for(
-    client: FhirClient, server: ScriptedServer
+    client: FhirClient, server: ScriptedServer, numbers: EventNumbers
 ) -> None:
     def status(total: int) -> Resource:
         return topic_notification("query-status", total=total)
 
     stored = _stored(TOPIC)
     server.answers(*_json(_searchset(stored), stored, status(4), stored, status(4)))
-    numbers = EventNumbers()
     heard = topic_notification("event-notification", "DocumentReference/1", total=2, numbers=(2,))
     numbers.note(read_notification(json.dumps(heard).encode()))
-    ours, hinted = _ours(client, TOPIC, numbers)
+    ours, hinted = _ours(client, numbers, TOPIC)
     ours.ensure()
     ours.check()
     ours.check()
@@ -207,11 +218,11 @@ def test_events_that_the_ehr_counted_and_nobody_heard_are_looked_for(
 
 @pytest.mark.parametrize("answer", [Answer(status=404), Answer(body=b"{}")])
 def test_an_ehr_without_status_is_not_asked_for_it_again(
-    client: FhirClient, server: ScriptedServer, answer: Answer
+    client: FhirClient, server: ScriptedServer, numbers: EventNumbers, answer: Answer
 ) -> None:
     stored = _stored(TOPIC)
     server.answers(*_json(_searchset(stored), stored), answer, *_json(stored))
-    ours, hinted = _ours(client, TOPIC)
+    ours, hinted = _ours(client, numbers, TOPIC)
     ours.ensure()
     ours.check()
     ours.check()
