@@ -50,4 +50,4 @@ def templates(folder: str, **filters: Callable[..., str]) -> Environment:
 
 @cache
 def _pages() -> Environment:
-    return templates("pages", minutes=minutes, percent=percent, plain=spoken, quantity=quantity)
+    return templates("pages", minutes=minutes, percent=percent, spoken=spoken, quantity=quantity)

@@ -19,7 +19,7 @@ from pathlib import Path
 from auditor.errors import UsageError
 from auditor.vocabulary import ScoredEpoch, Stage
 from connector.desk.opened import OpenedStudy
-from connector.desk.review import Action, Decision, Review
+from connector.desk.review import Decision, Review
 from connector.documents import Json
 
 FINE, COARSE = "fine", "coarse"
@@ -49,7 +49,7 @@ def training_rows(opened: OpenedStudy, review: Review) -> Iterator[TrainingRow]:
     if review.signed is None or review.changed_since_signed:
         return
     for epoch, decision in sorted(review.latest.items()):
-        if decision.proposed or decision.action is Action.SECOND_READER:
+        if not decision.settles:
             continue
         audited, scored = opened.epochs[epoch], opened.hypnogram.epochs[epoch]
         yield _row(epoch, decision, audited, scored)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from ipaddress import ip_address
 from math import ceil
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -18,8 +19,9 @@ from connector.desk import smart_login
 from connector.desk.login_limit import LoginLimit
 from connector.desk.people import DeskRole, Person
 from connector.desk.sessions import Sessions, Visitor
-from connector.desk.smart_login import LoginRefused, Pending, SmartApp
+from connector.desk.smart_login import Arrival, LoginRefused, Pending, SmartApp
 from connector.html import render
+from connector.store import Store
 
 COOKIE = "somnoaudit"
 _PENDING = "somnoaudit-login"
@@ -45,11 +47,14 @@ def visitor_of(sessions: Sessions) -> Callable[[Request], Visitor]:
     return visitor
 
 
-def login_routes(sessions: Sessions, smart: SmartApp | None, local: bool) -> APIRouter:
+def login_routes(
+    sessions: Sessions, store: Store, smart: SmartApp | None, local: bool
+) -> APIRouter:
     """The routes of login and logout.
 
     Args:
         sessions: where logins are kept.
+        store: knows the studies.
         smart: the desk as the EHR knows it; None where the EHR is not asked.
         local: whether anybody at this very machine may choose who they are.
     """
@@ -104,10 +109,10 @@ def login_routes(sessions: Sessions, smart: SmartApp | None, local: bool) -> API
         if smart is None or pending is None or error or not code:
             raise HTTPException(403, "The EHR did not let you in; begin again.")
         try:
-            person = smart_login.finish(smart, pending, state, code)
+            arrival = smart_login.finish(smart, pending, state, code)
         except LoginRefused as refusal:
             raise HTTPException(403, f"Not logged in: {refusal}.") from None
-        response = _entered(request, sessions.begin(person))
+        response = _entered(request, sessions.begin(arrival.person), _place_of(store, arrival))
         response.delete_cookie(_PENDING, path="/login/done")
         return response
 
@@ -151,8 +156,16 @@ def _pending(request: Request) -> Pending | None:
         return None
 
 
-def _entered(request: Request, token: str) -> Response:
-    response = RedirectResponse("/", 303)
+def _place_of(store: Store, arrival: Arrival) -> str:
+    """The page of the study that somebody came for, where they may see it; else the list."""
+    study = None if arrival.study_id is None else store.study(arrival.study_id)
+    if study is None or not arrival.person.may_see(study.patient):
+        return "/"
+    return f"/studies/{quote(study.id)}"
+
+
+def _entered(request: Request, token: str, place: str = "/") -> Response:
+    response = RedirectResponse(place, 303)
     response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=_secure(request))
     return response
 

@@ -51,7 +51,7 @@ class Desk:
 def mount_desk(app: FastAPI, desk: Desk) -> None:
     """Adds the desk's routes to the application."""
     sessions = Sessions(desk.store.sessions)
-    app.include_router(login_routes(sessions, desk.smart, desk.local_login))
+    app.include_router(login_routes(sessions, desk.store, desk.smart, desk.local_login))
     visitor = visitor_of(sessions)
     app.include_router(desk_routes(desk.store, desk.studies, desk.reviews, visitor, desk.signed))
     app.include_router(

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from auditor.errors import ServerFailed
 from connector.desk.opened import OpenedStudy
-from connector.desk.review import Action, Meaning, Review
+from connector.desk.review import Meaning, Review
 from connector.desk.study_view import view_study
 from connector.html import PAGES, render
 from connector.wording import epoch_time, recording_start
@@ -34,9 +34,7 @@ def report_html(opened: OpenedStudy, review: Review, *, alone: bool = False) -> 
     start = recording_start(opened.audit)
     notice = SIGNED if review.signed else PRELIMINARY
     overridden = [
-        (epoch_time(opened.audit, epoch), review.latest[epoch])
-        for epoch in review.overridden
-        if review.latest[epoch].action is Action.OVERRIDE
+        (epoch_time(opened.audit, epoch), review.settled[epoch]) for epoch in review.overridden
     ]
     return render(
         "document.html",

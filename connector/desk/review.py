@@ -3,7 +3,8 @@
 A decision is about one epoch: the stage stands, or it is another one, or a colleague is asked.
 Decisions are never changed; a later one of the same epoch follows the earlier one and counts in
 its place. A technologist's decision is a proposal until a physician decides the same epoch. A
-signature binds the whole night as it was on the signer's screen, by its hash.
+note stands beside the decisions and decides nothing. A signature binds the whole night as it was
+on the signer's screen, by its hash.
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ class Action(StrEnum):
     ACCEPT = "accept"
     OVERRIDE = "override"
     SECOND_READER = "second-reader"
+    NOTE = "note"
+
+
+SETTLING = (Action.ACCEPT, Action.OVERRIDE)
+"""What gives an epoch its stage, where it is no proposal."""
 
 
 class Reason(StrEnum):
@@ -87,6 +93,11 @@ class Decision:
     role: str
     proposed: bool
     at: datetime
+
+    @property
+    def settles(self) -> bool:
+        """Whether the epoch's stage rests on it."""
+        return not self.proposed and self.action in SETTLING
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +149,29 @@ class Review:
 
     @cached_property
     def latest(self) -> Mapping[int, Decision]:
-        """The decision that counts, by epoch."""
-        return {decision.epoch: decision for decision in self.decisions}
+        """The decision that counts, by epoch; notes decide nothing."""
+        return {d.epoch: d for d in self.decisions if d.action is not Action.NOTE}
+
+    @cached_property
+    def settled(self) -> Mapping[int, Decision]:
+        """The decision that an epoch's stage rests on, whatever was asked or proposed since."""
+        return {decision.epoch: decision for decision in self.decisions if decision.settles}
+
+    @cached_property
+    def notes(self) -> Mapping[int, Sequence[Decision]]:
+        """What was noted, by epoch, oldest first."""
+        found: dict[int, list[Decision]] = {}
+        for decision in self.decisions:
+            if decision.action is Action.NOTE:
+                found.setdefault(decision.epoch, []).append(decision)
+        return found
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """The night's stages with what physicians overrode; proposals are left out."""
         stages = list(self.scored)
-        for decision in self.decisions:
-            if not decision.proposed and decision.action is not Action.SECOND_READER:
-                stages[decision.epoch] = decision.stage
+        for epoch, decision in self.settled.items():
+            stages[epoch] = decision.stage
         return tuple(stages)
 
     @property
@@ -170,16 +194,28 @@ class Review:
 
     def _settled(self, epoch: int) -> bool:
         decision = self.latest.get(epoch)
-        return (
-            decision is not None
-            and not decision.proposed
-            and decision.action is not Action.SECOND_READER
+        return decision is not None and decision.settles
+
+    def waiting_for(self, reviewer: str) -> tuple[int, ...]:
+        """The open epochs that this reviewer can settle, in order.
+
+        Where the last word is their own, a proposal or a question, it is somebody else's turn.
+        """
+        return tuple(
+            epoch
+            for epoch in self.open
+            if epoch not in self.latest or self.latest[epoch].reviewer != reviewer
         )
 
     @property
     def signed(self) -> Signature | None:
         """The signature that counts."""
         return self.signatures[-1] if self.signatures else None
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether the EHR is about to have the last signature."""
+        return self.signed is not None and not (self.signed.written or self.signed.problem)
 
     @property
     def changed_since_signed(self) -> bool:
@@ -205,29 +241,29 @@ class Review:
             signatures=self.signatures[:number],
         )
 
-    def next_open(self, after: int | None = None) -> int | None:
-        """The open epoch that comes after this one in review order; then the first of all."""
-        if not self.open:
-            return None
-        order = [*self.flagged, *(e for e in self.open if e not in self.flagged)]
-        if after in order:
-            later = [e for e in order[order.index(after) + 1 :] if e in self.open]
-            if later:
-                return later[0]
-        return next((epoch for epoch in self.open if epoch != after), None)
+    def next_open(self, reviewer: str, after: int | None = None) -> int | None:
+        """What waits for this reviewer after an epoch in review order; then the first of all."""
+        waiting = self.waiting_for(reviewer)
+        order = [*self.flagged, *(epoch for epoch in waiting if epoch not in self.flagged)]
+        later = order[order.index(after) + 1 :] if after in order else ()
+        return next((e for e in (*later, *waiting) if e in waiting and e != after), None)
 
-    @property
-    def expected_minutes(self) -> float:
-        """How long what is open will take, at the reviewers' own pace once it is known."""
-        return len(self.open) * seconds_per_epoch(self.decisions) / 60
+    def expected_minutes(self, reviewer: str) -> float:
+        """How long what waits for them will take, at the reviewers' own pace once it is known."""
+        return len(self.waiting_for(reviewer)) * seconds_per_epoch(self.decisions) / 60
 
     def reviewed(self, hypnogram: Hypnogram) -> Hypnogram:
         """The stager's hypnogram with the physician's stages in it."""
-        epochs = tuple(
-            scored if scored.stage == stage else replace(scored, stage=stage)
-            for scored, stage in zip(hypnogram.epochs, self.stages, strict=True)
-        )
-        return replace(hypnogram, epochs=epochs)
+        return restaged(hypnogram, self.stages)
+
+
+def restaged(hypnogram: Hypnogram, stages: Sequence[Stage]) -> Hypnogram:
+    """A hypnogram with these stages in place of its own."""
+    epochs = tuple(
+        scored if scored.stage == stage else replace(scored, stage=stage)
+        for scored, stage in zip(hypnogram.epochs, stages, strict=True)
+    )
+    return replace(hypnogram, epochs=epochs)
 
 
 def seconds_per_epoch(decisions: Sequence[Decision]) -> float:

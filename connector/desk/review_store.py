@@ -22,10 +22,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.sql.elements import ColumnElement
 
 from auditor.vocabulary import Stage
 from connector.desk.people import Person
 from connector.desk.review import (
+    SETTLING,
     Action,
     Decision,
     Meaning,
@@ -42,7 +44,7 @@ from connector.tables import Base, HypnogramRow, UtcDateTime
 class DecisionRow(Base):
     """One decision; attributes as in :class:`Decision`.
 
-    ``follows`` is the decision of the same epoch that its reviewer had seen, 0 for none.
+    ``follows`` is the last of the same epoch that its reviewer had seen, 0 for none.
     """
 
     __tablename__ = "decisions"
@@ -61,6 +63,12 @@ class DecisionRow(Base):
     role: Mapped[str] = mapped_column(String(32))
     proposed: Mapped[bool] = mapped_column(Boolean)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+def settles() -> ColumnElement[bool]:
+    """Chooses as :attr:`Decision.settles` does."""
+    settling = DecisionRow.action.in_([action.value for action in SETTLING])
+    return settling & DecisionRow.proposed.is_(False)
 
 
 class SignatureRow(Base):
@@ -88,7 +96,7 @@ class SignatureRow(Base):
 class NewDecision:
     """A decision as a reviewer makes it; attributes as in :class:`Decision`.
 
-    ``seen`` is the decision of the epoch that the reviewer was shown, 0 for none.
+    ``seen`` is the last that the reviewer was shown of the epoch, notes included; 0 for none.
     """
 
     epoch: int
@@ -120,8 +128,10 @@ class ReviewStore:
         """Adds a decision.
 
         Raises:
-            ReviewConflict: somebody decided the epoch after it was shown to this reviewer.
+            ReviewConflict: somebody decided or noted something about the epoch after it was
+                shown to this reviewer.
         """
+        conflict = f"somebody else wrote about epoch {new.epoch} just now"
         row = DecisionRow(
             hypnogram_id=review.hypnogram_id,
             epoch=new.epoch,
@@ -142,14 +152,12 @@ class ReviewStore:
         try:
             with self._sessions.begin() as session:
                 if (session.scalar(latest) or 0) != new.seen:
-                    raise ReviewConflict(f"epoch {new.epoch} was decided by somebody else just now")
+                    raise ReviewConflict(conflict)
                 session.add(row)
                 session.flush()
                 return _decision(row)
         except IntegrityError:  # both saw the same, and the other was first
-            raise ReviewConflict(
-                f"epoch {new.epoch} was decided by somebody else just now"
-            ) from None
+            raise ReviewConflict(conflict) from None
 
     def sign(self, review: Review, signer: Person, seen_sha256: str) -> Signature:
         """Signs the night as its signer saw it: the first time final, later amended.

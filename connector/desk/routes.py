@@ -5,8 +5,8 @@ reloading sends nothing twice.
 """
 
 # Without annotations as text: FastAPI reads those of routes, which name what is local here.
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -18,8 +18,8 @@ from auditor.vocabulary import SCORED_STAGES, Epoch, Stage
 from connector.desk.epoch_view import view_epoch
 from connector.desk.opened import OpenedStudy, OpenStudies
 from connector.desk.report_document import report_html, report_pdf
+from connector.desk.review import SETTLING, Decision, Reason, Review, ReviewConflict
 from connector.desk.review import Action as Choice
-from connector.desk.review import Decision, Reason, Review, ReviewConflict
 from connector.desk.review_store import NewDecision, ReviewStore
 from connector.desk.sessions import Visitor
 from connector.desk.study_view import view_study
@@ -88,14 +88,14 @@ def desk_routes(
     def work_list(visitor: Visiting, shown: Shown = Shown.ALL) -> str:
         """The studies, newest first, with what is left to do about each."""
         seen = tuple(s for s in store.studies() if visitor.person.may_see(s.patient))
-        items = listed(store.sessions, seen, utc_now())
-        parts = Counter(item.shown for item in items)
+        items = listed(store.sessions, seen, visitor.person.name, utc_now())
+        parts = {name: [item for item in items if item.is_in(name)] for name in Shown}
         return render(
             "studies.html",
-            studies=[item for item in items if shown in (Shown.ALL, item.shown)],
-            counts=[(name, len(items) if name is Shown.ALL else parts[name]) for name in Shown],
+            studies=parts[shown],
+            counts=[(name, len(part)) for name, part in parts.items()],
             shown=shown,
-            unfinished=parts[Shown.UNDER_WAY] > 0,
+            unfinished=bool(parts[Shown.UNDER_WAY]),
             person=visitor.person,
         )
 
@@ -191,17 +191,22 @@ def desk_routes(
         reason: Annotated[Reason | None, Form()] = None,
         comment: Annotated[str, Form(max_length=2000)] = "",
     ) -> Response:
-        """Takes a decision, and goes on to the next epoch that is open."""
+        """Takes a decision, and goes on to the next epoch that waits for this reviewer."""
         _existing(opened, number)
         _allowed(visitor, csrf, visitor.person.decides)
         review = review_of(opened)
-        scored = review.scored[number]
+
+        def again(problem: str, status: int) -> Response:
+            draft = Draft(comment, reason, f"Not taken: {problem}.")
+            page = _epoch_page(study_id, number, opened, review_of(opened), visitor, draft)
+            return HTMLResponse(page, status)
+
         if override is not None:
             action, stage = Choice.OVERRIDE, override
         else:
-            action, stage = action or Choice.ACCEPT, scored
-        if stage not in SCORED_STAGES and action is not Choice.SECOND_READER:
-            raise HTTPException(422, "An epoch that is not scored has no stage to accept.")
+            action, stage = action or Choice.ACCEPT, review.scored[number]
+        if problem := _unfounded(action, stage, reason, comment.strip()):
+            return again(problem, 422)
         new = NewDecision(
             epoch=number,
             action=action,
@@ -216,15 +221,7 @@ def desk_routes(
         try:
             decision = reviews.decide(review, new)
         except ReviewConflict as conflict:
-            page = _epoch_page(
-                study_id,
-                number,
-                opened,
-                review_of(opened),
-                visitor,
-                f"Not taken: {conflict}. This is how it stands now.",
-            )
-            return HTMLResponse(page, 409)
+            return again(f"{conflict}; this is how it stands now", 409)
         store.tell(
             Action.DECIDED,
             study_id,
@@ -238,8 +235,10 @@ def desk_routes(
             },
             visitor.person.actor,
         )
-        following = review_of(opened).next_open(number)
         place = f"/studies/{study_id}"
+        if decision.action is Choice.NOTE:
+            return RedirectResponse(f"{place}/epochs/{number}", 303)
+        following = review_of(opened).next_open(visitor.person.name, number)
         return RedirectResponse(
             place if following is None else f"{place}/epochs/{following}", status_code=303
         )
@@ -294,9 +293,12 @@ def night_page(
         audit=opened.audit,
         view=view_study(opened, review),
         review=review,
-        next_open=review.next_open(),
+        waiting=review.waiting_for(visitor.person.name),
+        minutes_left=review.expected_minutes(visitor.person.name),
+        next_open=review.next_open(visitor.person.name),
         density_height=DENSITY_HEIGHT,
         has_recording=opened.recording is not None,
+        unfinished=review.is_on_its_way,
         person=visitor.person,
         may_sign=visitor.person.signs,
         csrf=visitor.csrf,
@@ -316,16 +318,36 @@ def _allowed(visitor: Visitor, csrf: str, allowed: bool) -> None:
         raise HTTPException(403, "Your role does not decide about epochs.")
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody wrote of an epoch that was not taken, and why it was not."""
+
+    comment: str = ""
+    reason: Reason | None = None
+    problem: str = ""
+
+
+def _unfounded(action: Choice, stage: Stage, reason: Reason | None, comment: str) -> str:
+    """What a decision lacks; nothing where it can be taken."""
+    if action is Choice.NOTE:
+        return "" if comment else "a note wants words"
+    if action in SETTLING and stage not in SCORED_STAGES:
+        return "an epoch that is not scored has no stage to accept"
+    if action is Choice.OVERRIDE and reason is Reason.OTHER and not comment:
+        return "another reason wants a comment that says which"
+    return ""
+
+
 def _epoch_page(
     study_id: str,
     number: int,
     opened: OpenedStudy,
     review: Review,
     visitor: Visitor,
-    conflict: str = "",
+    draft: Draft = Draft(),
 ) -> str:
     study = f"/studies/{study_id}"
-    following = review.next_open(number)
+    following = review.next_open(visitor.person.name, number)
     history: list[Decision] = [d for d in review.decisions if d.epoch == number]
 
     def of(epoch: int | None) -> str | None:
@@ -345,14 +367,16 @@ def _epoch_page(
             "events": f"{study}/epochs/{number}/events",
             "decision": f"{study}/epochs/{number}/decision",
         },
-        open_count=len(review.open),
+        waiting=len(review.waiting_for(visitor.person.name)),
         filters=FILTERS,
         reasons=tuple(Reason),
-        decision=history[-1] if history else None,
-        history=history,
+        decision=review.latest.get(number),
+        notes=review.notes.get(number, ()),
+        earlier=[d for d in history if d.action is not Choice.NOTE][:-1],
+        seen=history[-1].id if history else 0,
         may_decide=visitor.person.decides,
         proposes=visitor.person.proposes,
         csrf=visitor.csrf,
-        conflict=conflict,
+        draft=draft,
         person=visitor.person,
     )

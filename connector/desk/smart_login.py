@@ -72,6 +72,20 @@ class Pending:
     nonce: str
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Somebody whom the EHR sent.
+
+    Attributes:
+        person: who it is.
+        study_id: the study that our card named when it was clicked, as the EHR passed it on; not
+            checked yet. None where there is none.
+    """
+
+    person: Person
+    study_id: str | None
+
+
 class _Discovered(BaseModel):
     authorization_endpoint: str
     token_endpoint: str
@@ -82,6 +96,13 @@ class _Discovered(BaseModel):
 class _Answer(BaseModel):
     id_token: str
     patient: str | None = None
+    appContext: str | None = None  # noqa: N815 - as CDS Hooks 2.0 names it, section Link
+
+
+class _Context(BaseModel):
+    """What our cards have the EHR pass on; see :mod:`connector.cds_cards`."""
+
+    study: str
 
 
 def begin(app: SmartApp, launch: str | None) -> tuple[str, Pending]:
@@ -111,8 +132,8 @@ def begin(app: SmartApp, launch: str | None) -> tuple[str, Pending]:
     return f"{_discover(app).authorization_endpoint}?{urlencode(query)}", pending
 
 
-def finish(app: SmartApp, pending: Pending, state: str, code: str) -> Person:
-    """Who came back.
+def finish(app: SmartApp, pending: Pending, state: str, code: str) -> Arrival:
+    """Who came back, and what for.
 
     Raises:
         LoginRefused: this login was not begun by the same browser, or the EHR's answer is not
@@ -137,7 +158,16 @@ def finish(app: SmartApp, pending: Pending, state: str, code: str) -> Person:
     reference = _practitioner(app, claims)
     patient = f"Patient/{answer.patient}" if answer.patient else None
     name = claims.get("name") or claims.get("preferred_username") or reference
-    return Person(str(name), app.roles.get(reference, app.default_role), patient, reference)
+    role = app.roles.get(reference, app.default_role)
+    return Arrival(Person(str(name), role, patient, reference), _study_in(answer.appContext))
+
+
+def _study_in(context: str | None) -> str | None:
+    """The study that a context names; other contexts are other cards' business."""
+    try:
+        return None if context is None else _Context.model_validate_json(context).study
+    except ValidationError:
+        return None
 
 
 def _discover(app: SmartApp) -> _Discovered:

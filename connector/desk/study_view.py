@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from auditor.vocabulary import SCORED_STAGES, Stage
 from connector.desk.opened import OpenedStudy
-from connector.desk.review import Action, Decision, Review
+from connector.desk.review import Action, Decision, Review, restaged
 from connector.documents import Json
 from connector.figures import SleepFigures, lights_off_to_on, sleep_figures
 from connector.html import minutes, percent
@@ -17,16 +17,24 @@ from connector.wording import epoch_time
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A sleep figure as scored, and as it is with what was decided where that differs."""
+    """A sleep figure as scored; what it is otherwise, where it differs.
+
+    Attributes:
+        name: in words.
+        scored: by the stager.
+        reviewed: with what was decided.
+        if_overridden: if besides the flagged epochs that are open were overridden.
+    """
 
     name: str
     scored: str
     reviewed: str | None
+    if_overridden: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """A flagged epoch in one line."""
+    """An epoch of the list in one line; ``severity`` is empty where it is not flagged."""
 
     epoch: int
     time: str
@@ -35,6 +43,7 @@ class WorkItem:
     severity: str
     why: str
     decision: Decision | None
+    n_notes: int
     is_open: bool
 
 
@@ -46,15 +55,13 @@ class StudyView:
         hypnogram: with the stages as reviewed.
         density: see :func:`connector.hypnogram.draw_density`.
         figures: of the night.
-        work: the flagged epochs in review order.
-        minutes_left: expected for what is open.
+        work: the flagged epochs in review order, then others that somebody wrote about.
     """
 
     hypnogram: HypnogramDrawing
     density: tuple[tuple[str, str], ...]
     figures: tuple[Figure, ...]
     work: tuple[WorkItem, ...]
-    minutes_left: float
 
 
 def view_study(opened: OpenedStudy, review: Review) -> StudyView:
@@ -64,7 +71,6 @@ def view_study(opened: OpenedStudy, review: Review) -> StudyView:
         density=draw_density(opened.hypnogram.epochs),
         figures=tuple(_figures(opened, review)),
         work=tuple(_work(opened.audit, opened, review)),
-        minutes_left=review.expected_minutes,
     )
 
 
@@ -74,15 +80,45 @@ def reviewed_figures(opened: OpenedStudy, review: Review) -> SleepFigures:
     In bed is what it was for the report: lights are noted in the recording, which may be gone;
     where it is, the whole recording counts, and the figures' notes say so.
     """
+    return _figures_of(opened, review.stages)
+
+
+def _figures_of(opened: OpenedStudy, stages: tuple[Stage, ...]) -> SleepFigures:
     in_bed = lights_off_to_on(opened.montage.recording) if opened.montage else None
-    return sleep_figures(review.reviewed(opened.hypnogram), in_bed)
+    return sleep_figures(restaged(opened.hypnogram, stages), in_bed)
+
+
+def as_permitted(opened: OpenedStudy, review: Review) -> tuple[Stage, ...]:
+    """The reviewed stages with each open flagged epoch overridden as the signal permits.
+
+    Where it permits several stages, the one that the stager finds most probable is taken, and of
+    equals the stage of the epoch before; where it permits the scored one or none, that stands.
+    """
+    stages = list(review.stages)
+    for number in set(review.open) & set(opened.flagged):
+        permitted = tuple(map(Stage, opened.epochs[number]["permitted_stages"]))
+        if permitted and stages[number] not in permitted:
+            probable = opened.hypnogram.epochs[number].probabilities or {}
+            before = stages[number - 1] if number else None
+            stages[number] = max(permitted, key=lambda s: (probable.get(s, 0.0), s == before))
+    return tuple(stages)
 
 
 def _figures(opened: OpenedStudy, review: Review) -> Iterator[Figure]:
     scored = opened.audit["summary"]["sleep"]
-    changed = reviewed_figures(opened, review).document() if review.overridden else scored
-    for (name, before), (_, after) in zip(_named(scored), _named(changed), strict=True):
-        yield Figure(name, before, after if after != before else None)
+    reviewed = _with_stages(opened, review.stages)
+    overridden = _with_stages(opened, as_permitted(opened, review))
+    in_words = zip(_named(scored), _named(reviewed), _named(overridden), strict=True)
+    for (name, was), (_, now), (_, then) in in_words:
+        yield Figure(name, was, now if now != was else None, then if then != now else None)
+
+
+def _with_stages(opened: OpenedStudy, stages: tuple[Stage, ...]) -> Json:
+    """The figures of the night with these stages; as they were reported where these are its own."""
+    if stages == opened.hypnogram.stages:
+        reported: Json = opened.audit["summary"]["sleep"]
+        return reported
+    return _figures_of(opened, stages).document()
 
 
 def _named(figures: Json) -> Iterator[tuple[str, str]]:
@@ -100,22 +136,30 @@ def _named(figures: Json) -> Iterator[tuple[str, str]]:
             yield stage.value, f"{minutes(figures['stage_minutes'][stage.value])}, {share}"
 
 
+def _unflagged(decision: Decision | None) -> str:
+    """Why an epoch that is not flagged is on the list."""
+    if decision is None:
+        return "not flagged; somebody noted something"
+    if decision.action is Action.SECOND_READER:
+        return "not flagged; a second reader is asked for"
+    return "not flagged; a stage is proposed" if decision.proposed else "not flagged; decided"
+
+
 def _work(audit: Json, opened: OpenedStudy, review: Review) -> Iterator[WorkItem]:
     still_open = set(review.open)
-    others = tuple(e for e in review.open if e not in opened.flagged)
+    others = sorted({decision.epoch for decision in review.decisions} - set(opened.flagged))
     for number in (*opened.flagged, *others):
         epoch = opened.epochs[number]
         flags = epoch["flags"]
         decision = review.latest.get(number)
-        asked = decision is not None and decision.action is Action.SECOND_READER
-        waiting = "a second reader is asked for" if asked else "a stage is proposed"
         yield WorkItem(
             epoch=number,
             time=epoch_time(audit, number),
             stage=epoch["stage"],
             permitted=", ".join(epoch["permitted_stages"]) or "–",
-            severity=flags[0]["severity"] if flags else "low",
-            why=flags[0]["message"] if flags else waiting,
+            severity=flags[0]["severity"] if flags else "",
+            why=flags[0]["message"] if flags else _unflagged(decision),
             decision=decision,
+            n_notes=len(review.notes.get(number, ())),
             is_open=number in still_open,
         )

@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, distinct, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from connector.desk.review import USUAL_SECONDS, Action
-from connector.desk.review_store import DecisionRow, SignatureRow
+from connector.desk.review_store import DecisionRow, SignatureRow, settles
 from connector.store import StoredStudy
 from connector.tables import AuditRow, HypnogramRow, State
 
@@ -22,6 +22,7 @@ class Shown(StrEnum):
 
     ALL = "all"
     TO_REVIEW = "to review"
+    SECOND_READER = "second reader"
     SIGNED = "signed"
     UNDER_WAY = "under way"
     FAILED = "failed"
@@ -35,6 +36,7 @@ class Listed:
         study: the study.
         n_flagged: flagged epochs; None before it is audited, or where they were not counted.
         n_settled: epochs that a physician has decided.
+        n_asked: epochs about which a colleague asks for a second reader.
         signed: how often it was signed.
         age: since it arrived, in words.
     """
@@ -42,12 +44,19 @@ class Listed:
     study: StoredStudy
     n_flagged: int | None
     n_settled: int
+    n_asked: int
     signed: int
     age: str
 
+    def is_in(self, shown: Shown) -> bool:
+        """Whether it belongs to a part of the list; a question may be in any of the others."""
+        if shown is Shown.SECOND_READER:
+            return self.n_asked > 0
+        return shown in (Shown.ALL, self.shown)
+
     @property
     def shown(self) -> Shown:
-        """The part of the list that it belongs to."""
+        """How far it has come."""
         if self.study.state in (State.FAILED, State.CANCELLED):
             return Shown.FAILED
         if self.signed:
@@ -63,9 +72,12 @@ class Listed:
 
 
 def listed(
-    sessions: sessionmaker[Session], studies: Sequence[StoredStudy], now: datetime
+    sessions: sessionmaker[Session],
+    studies: Sequence[StoredStudy],
+    reader: str,
+    now: datetime,
 ) -> tuple[Listed, ...]:
-    """Studies with what is left to do, in the same order."""
+    """Studies with what is left to do, in the same order; ``reader`` is who reads the list."""
     latest = (
         select(
             HypnogramRow.study_id,
@@ -80,11 +92,20 @@ def listed(
     flagged = select(latest.c.study_id, AuditRow.n_flagged).join(
         AuditRow, AuditRow.id == latest.c.audit_id
     )
-    settled = (
-        select(latest.c.study_id, func.count(distinct(DecisionRow.epoch)))
+    last_words = (
+        select(func.max(DecisionRow.id).label("id"))
+        .where(DecisionRow.action != Action.NOTE.value)
+        .group_by(DecisionRow.hypnogram_id, DecisionRow.epoch)
+        .subquery()
+    )
+    decided = (
+        select(latest.c.study_id, func.count())
         .join(DecisionRow, DecisionRow.hypnogram_id == latest.c.hypnogram_id)
-        .where(DecisionRow.action != Action.SECOND_READER.value, DecisionRow.proposed.is_(False))
+        .join(last_words, last_words.c.id == DecisionRow.id)
         .group_by(latest.c.study_id)
+    )
+    asked = decided.where(
+        DecisionRow.action == Action.SECOND_READER.value, DecisionRow.reviewer != reader
     )
     signed = (
         select(latest.c.study_id, func.max(SignatureRow.number))
@@ -93,13 +114,15 @@ def listed(
     )
     with sessions() as session:
         n_flagged = _by_study(session, flagged)
-        n_settled = _by_study(session, settled)
+        n_settled = _by_study(session, decided.where(settles()))
+        n_asked = _by_study(session, asked)
         n_signed = _by_study(session, signed)
     return tuple(
         Listed(
             study,
             n_flagged.get(study.id),
             n_settled.get(study.id) or 0,
+            n_asked.get(study.id) or 0,
             n_signed.get(study.id) or 0,
             age_in_words((now - study.created_at).total_seconds()),
         )

@@ -18,8 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from auditor.vocabulary import SCORED_STAGES, Stage, Verdict
 from connector.agreement import StagePair, cohen_kappa, pair
-from connector.desk.review import Action
-from connector.desk.review_store import DecisionRow, SignatureRow
+from connector.desk.review_store import DecisionRow, SignatureRow, settles
 from connector.rulebook_book import Rate, rate
 from connector.shelf.finding_index import FlagFindingRow, ReadAuditRow, RuleFindingRow
 from connector.tables import AuditRow, HypnogramRow, StudyRow
@@ -244,8 +243,7 @@ def _decided(session: Session, hypnogram_id: int) -> Mapping[int, bool]:
         select(DecisionRow.epoch, DecisionRow.scored, DecisionRow.stage)
         .where(
             DecisionRow.hypnogram_id == hypnogram_id,
-            DecisionRow.proposed.is_(False),
-            DecisionRow.action != Action.SECOND_READER.value,
+            settles(),
         )
         .order_by(DecisionRow.id)
     )

@@ -211,6 +211,8 @@ def _written(details: _Details) -> str:
 def _decision(details: _Details) -> str:
     if details["action"] == "second-reader":
         return f"a second reader was asked for {details['scored']}"
+    if details["action"] == "note":
+        return "a note was left"
     if details["action"] == "accept":
         done = "proposed, as scored" if details["proposed"] else "accepted"
         return f"{details['stage']} was {done}"

@@ -24,6 +24,7 @@ class LoginServer:
         base_url: of its FHIR server.
         claims: of the identity token, over those that hold.
         patient: in context; None without.
+        context: what a card had the EHR pass on; None without.
         key: that signs; another than the published one once it is replaced.
         asked: the forms that came to the token endpoint.
     """
@@ -31,6 +32,7 @@ class LoginServer:
     base_url: str = ""
     claims: dict[str, Any] = field(default_factory=dict)
     patient: str | None = None
+    context: str | None = None
     key: rsa.RSAPrivateKey = field(
         default_factory=lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048)
     )
@@ -79,7 +81,12 @@ class LoginServer:
             "fhirUser": f"{query['aud']}/Practitioner/3",
         }
         signed = jwt.encode(claims | self.claims, self.key, "RS256", headers={"kid": "one"})
-        return {"access_token": "unused", "id_token": signed, "patient": self.patient}
+        return {
+            "access_token": "unused",
+            "id_token": signed,
+            "patient": self.patient,
+            "appContext": self.context,
+        }
 
 
 @contextmanager

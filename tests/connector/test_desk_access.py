@@ -14,6 +14,7 @@ from desk_night import desk_service
 
 from connector.desk.login_limit import MOST_TRIES, WITHIN_S, LoginLimit
 from connector.desk.people import DeskRole, Person
+from connector.desk.review import Reason
 from connector.desk.sessions import IDLE, Sessions
 from connector.store import Store, utc_now
 
@@ -142,6 +143,70 @@ def test_what_a_technologist_decides_is_a_proposal(client: Client) -> None:
     page = who.get(epoch).text
     assert "N2 is proposed" in page
     assert "Propose N3" in page
+
+
+def test_a_note_is_left_and_decides_nothing(client: Client) -> None:
+    who = client(person(DeskRole.TECHNOLOGIST))
+    epoch = f"/studies/{STUDY}/epochs/70"
+    form = fields(who, epoch, action="note", comment="the tape came off")
+    assert who.post(f"{epoch}/decision", data=form).headers["Location"] == epoch
+    page = who.get(epoch).text
+    assert "Noted" in page
+    assert "the tape came off" in page
+    assert "is proposed" not in page
+    assert "1 note" in who.get(f"/studies/{STUDY}").text, "unflagged, it is on the list"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "said"),
+    [
+        ({"action": "note"}, "a note wants words"),
+        ({"override": "W", "reason": Reason.OTHER.value}, "another reason wants a comment"),
+    ],
+)
+def test_what_lacks_words_is_not_taken(client: Client, lacking: dict[str, str], said: str) -> None:
+    who = client(person(DeskRole.PHYSICIAN))
+    epoch = f"/studies/{STUDY}/epochs/71"
+    answer = who.post(f"{epoch}/decision", data=fields(who, epoch, comment="  ", **lacking))
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert "Decision" in answer.text, "the same page, to go on with"
+    assert "decided" not in who.get(epoch).text
+
+
+def test_an_unscored_epoch_cannot_be_accepted(client: Client) -> None:
+    who = client(person(DeskRole.PHYSICIAN))
+    epoch = f"/studies/{STUDY}/epochs/20"
+    assert "Accept" not in who.get(epoch).text
+    answer = who.post(f"{epoch}/decision", data=fields(who, epoch, action="accept"))
+    assert answer.status_code == 422
+    assert "no stage to accept" in answer.text
+
+
+def test_who_comes_second_keeps_their_words(client: Client) -> None:
+    first, second = client(person(DeskRole.PHYSICIAN)), client(person(DeskRole.PHYSICIAN))
+    epoch = f"/studies/{STUDY}/epochs/72"
+    form = fields(second, epoch, override="W", comment="a long thought", reason=Reason.CLAIM.value)
+    assert first.post(f"{epoch}/decision", data=fields(first, epoch, override="R")).is_redirect
+    answer = second.post(f"{epoch}/decision", data=form)
+    assert answer.status_code == 409
+    assert "a long thought</textarea>" in answer.text
+    assert f"<option selected>{Reason.CLAIM.value}" in answer.text
+
+
+def test_a_question_is_on_the_second_readers_list(client: Client) -> None:
+    asks, reads = (client(Person(name, DeskRole.PHYSICIAN)) for name in ("Dr. Ada", "Dr. Bo"))
+    asked, shown = "/?shown=second+reader", f"/studies/{STUDY}/epochs/130"
+    assert STUDY not in reads.get(asked).text
+    form = fields(asks, shown, action="second-reader", comment="N2 or R?")
+    assert asks.post(f"{shown}/decision", data=form).is_redirect
+    assert STUDY in reads.get(asked).text
+    assert STUDY not in asks.get(asked).text, "it is for somebody else"
+    page = reads.get(shown).text
+    assert "A second reader was asked for" in page
+    assert "N2 or R?" in page
+    assert reads.post(f"{shown}/decision", data=fields(reads, shown, action="accept")).is_redirect
+    assert STUDY not in reads.get(asked).text
 
 
 @pytest.mark.parametrize("path", [DECIDE, SIGN])

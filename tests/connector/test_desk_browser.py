@@ -3,6 +3,7 @@
 With ``SOMNOAUDIT_SCREENS=1`` in the environment, the README's pictures are written anew.
 """
 
+import base64
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,15 +19,19 @@ import pyedflib
 import pytest
 from audited_night import RULEBOOK, STAGER, night_documents
 from axe_playwright_python.sync_playwright import Axe
-from desk_night import DeskNight, add_night, desk_night, desk_service
+from desk_night import DeskNight, add_night, desk_night, desk_service, report_night
+from hospital import Laboratory
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from auditor.vocabulary import Stage
 from connector.desk.people import DeskRole, Person
+from connector.desk.review import Reason
 from connector.desk.sessions import Sessions
 from connector.documents import write_json
+from connector.fhir import FhirClient, Resource
 from connector.store import State, Store
+from connector.study import StudyOrder, find_studies
 
 FLAGS = (
     "--no-sandbox",
@@ -38,6 +43,7 @@ FLAGS = (
     "--disable-sync",
 )
 PATIENCE_MS = 120_000
+expect.set_options(timeout=PATIENCE_MS)
 SCREENS = Path(__file__).parent / "screens"
 LARGEST_SCREEN = 150_000
 
@@ -121,66 +127,143 @@ def drawn(page: Page) -> Page:
 # ── a whole review ────────────────────────────────────────────────────────────────────────
 
 
-def test_a_night_is_reviewed_signed_and_amended_by_keyboard_alone(
-    desk: DeskUnderTest, browser: Browser
+NOTED, ASKED, OVERRIDDEN = 5, 7, 3
+COMMENT = "the wave at 4 s, see the frontal lead"
+
+
+def test_a_night_is_reviewed_by_keyboard_signed_and_amended_in_the_ehr(
+    desk: DeskUnderTest, browser: Browser, fhir: FhirClient, tmp_path: Path
 ) -> None:
-    study = desk.new_study()
-    context = browser.new_context(base_url=desk.address)
+    store = Store.open(f"sqlite:///{tmp_path / 'somnoaudit.db'}")
+    placed = Laboratory().place(fhir)
+    (order,) = find_studies(fhir, placed.document)
+    report_night(store, fhir, order, desk.night)
+    assert _report(fhir, order)["status"] == "preliminary"
+
+    with desk_service(store, desk.night.recording, fhir) as address:
+        ada = _logged_in_by_keyboard(browser, address, "Dr. Ada Example")
+        ada.keyboard.press("j")  # the newest study
+        press(ada, "Enter")
+        assert ada.url == f"{address}/studies/{order.id}"
+        press(ada, "j")
+        assert _review_by_keyboard(ada) == list(desk.night.flagged), "in review order"
+        asked = [epoch for turn, epoch in enumerate(desk.night.flagged) if turn % 20 == ASKED]
+        expect(ada.locator(".listed h2")).to_contain_text(f"{len(asked)} open")
+        assert ada.locator(".turn .button").count() == 0, "the questions are for somebody else"
+
+        bo = _logged_in_by_keyboard(browser, address, "Dr. Bo Example")
+        press(bo, "3")  # what colleagues ask a second reader for
+        bo.keyboard.press("j")
+        press(bo, "Enter")
+        press(bo, "j")
+        for epoch in asked:
+            assert bo.url == f"{address}/studies/{order.id}/epochs/{epoch}"
+            expect(bo.locator(".decided")).to_contain_text("asked for by Dr. Ada Example")
+            press(bo, "a")
+        expect(bo.locator(".listed h2")).to_contain_text("0 open")
+
+        ada.reload()
+        expect(ada.locator(".banner")).to_contain_text("Not signed by a physician")
+        press(ada, "S")
+        expect(ada.locator(".banner")).to_contain_text("Reviewed and approved: signed by Dr. Ada")
+        expect(ada.locator(".banner")).not_to_contain_text("does not have it")  # renewed in place
+        assert ada.locator("button", has_text="Sign").count() == 0
+        _check_signed(fhir, order, "final", "reviewed and approved")
+        report = _report(fhir, order)
+        overridden = sum(turn % 5 == OVERRIDDEN for turn in range(len(desk.night.flagged)))
+        assert f"{overridden} of 78 epochs were given another stage" in report["conclusion"]
+        document = base64.b64decode(report["presentedForm"][1]["data"]).decode()
+        assert document.count(f"{Reason.SIGNAL.value} – {COMMENT}") == overridden - overridden // 2
+        assert document.count(f"{Reason.ARTEFACT.value} – {COMMENT}") == overridden // 2
+
+        for key in ("j", "j"):
+            ada.keyboard.press(key)  # the second row of the list
+        press(ada, "Enter")
+        epoch = int(ada.url.rsplit("/", 1)[1])
+        assert epoch == desk.night.flagged[1]
+        press(ada, "r" if "N1" in ada.locator(".decided").inner_text() else "1")
+        expect(ada.locator(".banner")).to_contain_text("changed since, and the changes are not")
+        assert _report(fhir, order)["status"] == "final"
+        press(ada, "S")
+        expect(ada.locator(".banner")).to_contain_text("Amended after review")
+        expect(ada.locator(".banner")).not_to_contain_text("does not have it")
+        expect(ada.locator("section.decide")).to_contain_text(f"changed epochs {epoch}")
+        _check_signed(fhir, order, "amended", "reviewed and approved", "amended after review")
+        for page in (ada, bo):
+            page.context.close()
+    store.close()
+
+
+def _logged_in_by_keyboard(browser: Browser, address: str, name: str) -> Page:
+    context = browser.new_context(base_url=address)
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto("/")
-    assert page.url == f"{desk.address}/login"
+    assert page.url == f"{address}/login"
     for key in ("Tab", "Tab"):  # past the home link
         page.keyboard.press(key)
-    page.keyboard.type("Dr. Ada Example")
+    page.keyboard.type(name)
     page.keyboard.press("Tab")  # the role: physician is the first
     page.keyboard.press("Tab")
     press(page, "Enter")
+    return page
 
-    page.keyboard.press("j")  # the newest study
-    press(page, "Enter")
-    assert page.url == f"{desk.address}/studies/{study}"
-    press(page, "j")
-    visited = []
-    for turn in count():
-        if "/epochs/" not in page.url:
-            break
+
+def _review_by_keyboard(page: Page) -> list[int]:
+    """Decides until nothing is left; the epochs in the order in which they came.
+
+    Most stages stand; some are overridden with a reason and a comment, one is noted something of
+    first, and of some another reader is asked.
+    """
+    visited: list[int] = []
+    while "/epochs/" in page.url:
+        turn = len(visited)
         visited.append(int(page.url.rsplit("/", 1)[1]))
-        _decide(page, turn)
-    asked = [epoch for turn, epoch in enumerate(desk.night.flagged) if turn % 20 == 7]
-    assert visited == [*desk.night.flagged, *asked], "in review order, and the asked ones again"
-
-    expect(page.locator(".banner")).to_contain_text("Not signed by a physician")
-    press(page, "S")
-    expect(page.locator(".banner")).to_contain_text("Reviewed and approved: signed by Dr. Ada")
-    assert page.locator("button", has_text="Sign").count() == 0
-
-    for key in ("j", "j"):
-        page.keyboard.press(key)  # the second row of the list
-    press(page, "Enter")
-    epoch = int(page.url.rsplit("/", 1)[1])
-    assert epoch == desk.night.flagged[1]
-    now = page.locator(".decided").inner_text()
-    press(page, "r" if "N1" in now else "1")
-    expect(page.locator(".banner")).to_contain_text("changed since, and the changes are not signed")
-    press(page, "S")
-    expect(page.locator(".banner")).to_contain_text("Amended after review")
-    expect(page.locator("section.decide")).to_contain_text(f"changed epochs {epoch}")
-    context.close()
+        if turn == NOTED:
+            _comment(page, "the tape came off here")
+            press(page, "n")
+            expect(page.locator(".notes")).to_contain_text("the tape came off here")
+        if turn % 20 == ASKED:
+            press(page, "s")
+        elif turn % 5 == OVERRIDDEN:
+            if turn % 2 == 0:
+                page.keyboard.press("b")
+                for key in ("ArrowDown", "ArrowDown", "Escape"):
+                    page.keyboard.press(key)
+            _comment(page, COMMENT)
+            press(page, "w" if page.locator(".scored strong").inner_text() == "N2" else "2")
+        else:
+            press(page, "a")
+    return visited
 
 
-def _decide(page: Page, turn: int) -> None:
-    """Most stages stand; some are overridden, some commented on, of some another reader's asked."""
-    scored = page.locator(".scored strong").inner_text()
-    if turn % 20 == 7 and page.locator(".decided").count() == 0:
-        press(page, "s")
-    elif turn % 5 == 3:
-        page.keyboard.press("c")
-        page.keyboard.type("the wave at 4 s, see the frontal lead")
-        page.keyboard.press("Escape")
-        press(page, "w" if scored == "N2" else "2")
-    else:
-        press(page, "a")
+def _comment(page: Page, words: str) -> None:
+    page.keyboard.press("c")
+    page.keyboard.type(words)
+    page.keyboard.press("Escape")
+
+
+def _report(fhir: FhirClient, order: StudyOrder) -> Resource:
+    (report,) = fhir.search("DiagnosticReport", {"based-on": order.order})
+    return report
+
+
+def _check_signed(fhir: FhirClient, order: StudyOrder, status: str, *meanings: str) -> None:
+    """The EHR holds the report in this status, with its document and a Provenance a signature."""
+    report = _report(fhir, order)
+    assert report["status"] == status
+    assert [form["contentType"] for form in report["presentedForm"]] == [
+        "application/pdf",
+        "text/html",
+    ]
+    observations = fhir.search("Observation", {"based-on": order.order})
+    assert {each["status"] for each in observations} == {status}
+    target = f"DiagnosticReport/{report['id']}"
+    signed = [each for each in fhir.search("Provenance", {"target": target}) if "signature" in each]
+    assert sorted(each["reason"][0]["text"] for each in signed) == sorted(meanings)
+    assert {each["signature"][0]["who"]["display"] for each in signed} == {"Dr. Ada Example"}
+    (task,) = fhir.search("Task", {"based-on": order.order})
+    assert task["status"] == "completed"
 
 
 def test_of_two_reviewers_the_second_is_told_and_nothing_is_lost(
@@ -414,6 +497,12 @@ def every_page(desk: DeskUnderTest) -> tuple[str, ...]:
         f"/studies/{new}/epochs/{first}",
         f"/studies/{signed}/epochs/{second}",
         f"/studies/{new}/epochs/{first}/events",
+        f"/studies/{signed}/epochs/{second}/history",
+        "/rulebook",
+        "/rulebook/book",
+        "/rulebook/N2.1",
+        "/rulebook/N3.1?verdict=supported&cited=true",
+        "/shelf",
         f"/studies/{new}/report",
         f"/studies/{signed}/report",
         "/studies/under-way",

@@ -75,16 +75,16 @@ def test_an_override_changes_the_night_and_an_acceptance_does_not(reviews: Revie
     assert review.stages == (Stage.W, Stage.W, Stage.N2, Stage.N2, Stage.N3, Stage.R)
     assert review.overridden == (1,)
     assert review.open == (3,)
-    assert review.next_open() == 3
+    assert review.next_open("Dr. A") == 3
 
 
 def test_the_next_epoch_follows_the_review_order_and_comes_round(reviews: ReviewStore) -> None:
-    assert current(reviews).next_open() == 4
-    assert current(reviews).next_open(4) == 1
-    assert current(reviews).next_open(3) == 4
+    assert current(reviews).next_open("Dr. A") == 4
+    assert current(reviews).next_open("Dr. A", 4) == 1
+    assert current(reviews).next_open("Dr. A", 3) == 4
     for epoch in FLAGGED:
         reviews.decide(current(reviews), decision(epoch))
-    assert current(reviews).next_open(3) is None
+    assert current(reviews).next_open("Dr. A", 3) is None
 
 
 def test_a_proposal_waits_for_a_physician(reviews: ReviewStore) -> None:
@@ -105,9 +105,44 @@ def test_a_second_reader_is_asked_for_any_epoch_and_leaves_the_stage(reviews: Re
     assert review.stages == SCORED
 
 
+def test_a_question_waits_for_somebody_else(reviews: ReviewStore) -> None:
+    reviews.decide(current(reviews), decision(1, action=Action.SECOND_READER))
+    review = current(reviews)
+    assert review.open == FLAGGED
+    assert review.waiting_for("Dr. A") == (4, 3)
+    assert review.waiting_for("Dr. B") == FLAGGED
+    assert review.next_open("Dr. A", 4) == 3
+    assert review.next_open("Dr. B", 4) == 1
+
+
+def test_a_question_leaves_what_was_overridden(reviews: ReviewStore) -> None:
+    first = reviews.decide(current(reviews), decision(1, Stage.W))
+    reviews.decide(current(reviews), decision(1, action=Action.SECOND_READER, seen=first.id))
+    review = current(reviews)
+    assert review.stages[1] is Stage.W
+    assert review.settled[1].stage is Stage.W
+    assert 1 in review.open
+
+
+def test_a_note_decides_nothing(reviews: ReviewStore) -> None:
+    note = reviews.decide(current(reviews), decision(1, action=Action.NOTE, comment="a pop"))
+    review = current(reviews)
+    assert review.open == FLAGGED
+    assert review.latest == {}
+    assert [each.comment for each in review.notes[1]] == ["a pop"]
+    with pytest.raises(ReviewConflict, match="wrote about epoch 1"):
+        reviews.decide(current(reviews), decision(1, Stage.W))
+    reviews.decide(current(reviews), decision(1, Stage.W, seen=note.id))
+    reviews.sign(current(reviews), DR_A, current(reviews).content_sha256)
+    last = current(reviews).latest[1]
+    reviews.decide(current(reviews), decision(1, action=Action.NOTE, comment="yes", seen=last.id))
+    assert current(reviews).stages[1] is Stage.W
+    assert not current(reviews).changed_since_signed, "a note is no part of what is signed"
+
+
 def test_who_saw_an_older_decision_overwrites_nothing(reviews: ReviewStore) -> None:
     reviews.decide(current(reviews), decision(1, Stage.W))
-    with pytest.raises(ReviewConflict, match="epoch 1 was decided"):
+    with pytest.raises(ReviewConflict, match="wrote about epoch 1"):
         reviews.decide(current(reviews), decision(1, Stage.N2))
     assert current(reviews).stages[1] is Stage.W
 
@@ -172,7 +207,8 @@ def test_the_reviewed_hypnogram_keeps_all_but_the_stage(reviews: ReviewStore) ->
 
 
 def test_the_expected_time_is_the_reviewers_own_once_it_is_known(reviews: ReviewStore) -> None:
-    assert current(reviews).expected_minutes == pytest.approx(3 * USUAL_SECONDS / 60)
+    expected = current(reviews).expected_minutes("Dr. A")
+    assert expected == pytest.approx(3 * USUAL_SECONDS / 60)
     for epoch in range(6):
         reviews.decide(current(reviews), decision(epoch))
     assert seconds_per_epoch(current(reviews).decisions) == 10.0

@@ -1,16 +1,25 @@
 """SMART App Launch against a real authorization server on loopback: who is let in, as what."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from login_server import LoginServer, login_server
 
+from connector import cds_cards
+from connector.app import create_app, serve
 from connector.desk import smart_login
+from connector.desk.mount import Desk
+from connector.desk.opened import OpenStudies
 from connector.desk.people import DeskRole, Person
+from connector.desk.review_store import ReviewStore
 from connector.desk.smart_login import LoginRefused, SmartApp
+from connector.store import Store
 
 
 @pytest.fixture
@@ -33,7 +42,7 @@ def app(server: LoginServer) -> SmartApp:
 def log_in(app: SmartApp, server: LoginServer, launch: str | None = None) -> Person:
     address, pending = smart_login.begin(app, launch)
     back = server.authorize(address)
-    return smart_login.finish(app, pending, back["state"], back["code"])
+    return smart_login.finish(app, pending, back["state"], back["code"]).person
 
 
 def test_a_listed_practitioner_is_let_in_with_their_role(
@@ -124,3 +133,71 @@ def test_a_code_works_for_its_own_browser_alone(app: SmartApp, server: LoginServ
 def test_an_ehr_that_is_away_is_said_so(app: SmartApp) -> None:
     with pytest.raises(LoginRefused, match="did not answer"):
         smart_login.begin(replace(app, issuer="http://127.0.0.1:9"), None)
+
+
+# ── from a card to its study ──────────────────────────────────────────────────────────────
+
+OWN, OTHER = "5ca1ab1e-0000-4000-8000-000000000001", "0ddba11a-0000-4000-8000-000000000002"
+
+
+@pytest.fixture
+def desk(app: SmartApp, tmp_path: Path) -> Iterator[str]:
+    """The service with a study of Patient/7 and one of Patient/8; gives its address."""
+    store = Store.open(f"sqlite:///{tmp_path / 'somnoaudit.db'}")
+    for study_id, patient in ((OWN, "Patient/7"), (OTHER, "Patient/8")):
+        store.add_study(study_id, "DocumentReference/1")
+        store.add_worker(study_id, "here", "1")
+        store.note_patient(store.begin(study_id, 1, study_id), patient)
+    studies = OpenStudies(store, lambda _study: None)
+    made = Desk(store, studies, ReviewStore(store.sessions), lambda: None, smart=app)
+    with serve(create_app(made, lambda _hint: None, "a-secret"), "127.0.0.1", 0) as address:
+        yield address
+    store.close()
+
+
+def launched(desk: str, app: SmartApp, server: LoginServer) -> httpx.Response:
+    """What the browser is answered when it comes back from a launch."""
+    with httpx.Client(base_url=desk) as browser:
+        sent = browser.get("/launch", params={"iss": app.issuer, "launch": "xyz"})
+        back = server.authorize(sent.headers["Location"])
+        return browser.get("/login/done", params=back)
+
+
+def test_a_card_leads_to_its_study(desk: str, app: SmartApp, server: LoginServer) -> None:
+    link = cds_cards.Desk("https://desk.example.org", is_smart_app=True).links(OWN)[0]
+    server.patient, server.context = "7", link["appContext"]
+    answer = launched(desk, app, server)
+    assert answer.headers["Location"] == f"/studies/{OWN}"
+    page = httpx.get(f"{desk}/studies/{OWN}", cookies=dict(answer.cookies))
+    assert page.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        None,
+        "",
+        "no JSON",
+        '{"page": "of another card"}',
+        '{"study": ["1"]}',
+        '{"study": "//elsewhere.example.org"}',
+        json.dumps({"study": OTHER}),
+    ],
+)
+def test_what_a_launch_may_not_open_is_the_list(
+    desk: str, app: SmartApp, server: LoginServer, context: str | None
+) -> None:
+    server.patient, server.context = "7", context
+    assert launched(desk, app, server).headers["Location"] == "/"
+
+
+def test_another_ehr_launches_nothing(desk: str) -> None:
+    asked = {"iss": "https://elsewhere.example.org/fhir", "launch": "xyz"}
+    assert httpx.get(f"{desk}/launch", params=asked).status_code == 403
+
+
+def test_a_way_back_that_was_not_begun_here_ends(
+    desk: str, app: SmartApp, server: LoginServer
+) -> None:
+    address, _ = smart_login.begin(app, "xyz")
+    assert httpx.get(f"{desk}/login/done", params=server.authorize(address)).status_code == 403
