@@ -7,7 +7,7 @@ words and the image's scaling differ.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,12 @@ def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
 
 def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
     return int(tokenizer.get_vocab()[token])
+
+
+def word_ids(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> torch.Tensor:
+    """The tokens of words that are one token each."""
+    ids = tokenizer(list(words), add_special_tokens=False)["input_ids"]
+    return torch.tensor(ids)[:, 0]
 
 
 def text_width(model: Qwen2_5_VLForConditionalGeneration) -> int:

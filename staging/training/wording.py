@@ -2,7 +2,8 @@
 
 Fifteen pixels a second show that there is a spindle and when, not its frequency; so rationales
 name events with their times and the trace in which each is largest, and no hertz. Each event is
-a sentence of its own, so that the audit can tell a true one from a false one. Everything said is
+a sentence of its own, so that the audit can tell a true one from a false one; it says first what,
+then when, then where, so that a model decides on one thing at a time. Everything said is
 read by :func:`auditor.claims.read_claims` as it was meant.
 """
 
@@ -73,12 +74,13 @@ def _eeg(seen: Seen, roles: Set[Role]) -> Iterator[str]:
         (Phenomenon.SLEEP_SPINDLE, "sleep spindle"),
     ):
         for event in seen.centred(kind)[: _MOST[kind]]:
-            yield f"{_trace(event, roles)} shows a {named} at {_span(event)}."
+            yield f"A {named} appears at {_span(event)} in {_trace(event, roles)}."
     yield from _no_signs_of_n2(seen)
     for event in seen.centred(Phenomenon.VERTEX_SHARP_WAVES)[:3]:
-        yield f"{_trace(event, roles)} shows a vertex sharp wave at {_rounded(event.start_s)} s."
+        start = _rounded(event.start_s)
+        yield f"A vertex sharp wave appears at {start} s in {_trace(event, roles)}."
     for event in seen.centred(Phenomenon.SAWTOOTH_WAVES)[:3]:
-        yield f"{_trace(event, roles)} shows sawtooth waves at {_span(event)}."
+        yield f"Sawtooth waves appear at {_span(event)} in {_trace(event, roles)}."
     for event in seen.centred(Phenomenon.AROUSAL):
         if event.start_s >= 0.0:
             yield f"An arousal begins at {_rounded(event.start_s)} s."

@@ -5,13 +5,13 @@ import pytest
 from staging.training.compact import build_tokenizer
 from staging.training.wording import reply
 
-REPLY = reply("C4 shows a sleep spindle at 7.5–8.5 s. Chin tone is low.", ("N2.1", "N2.2"), "N2")
+REPLY = reply(
+    "A sleep spindle appears at 7.5–8.5 s in C4. Chin tone is low.", ("N2.1", "N2.2"), "N2"
+)
 TOKENIZER = build_tokenizer([REPLY])
 
 
-@pytest.mark.parametrize(
-    "text", ["12.5", "30", "85", "N2.1", "MBM.2", "N3", "W", "C4 ", "spindle "]
-)
+@pytest.mark.parametrize("text", ["12.5", "30", "85", "N2.1", "MBM.2", "N3", "W", "C4", "spindle "])
 def test_what_is_decided_is_one_token(text: str) -> None:
     assert len(TOKENIZER(text)["input_ids"]) == 1
 

@@ -67,7 +67,7 @@ def test_what_is_not_there_is_denied_and_read_so() -> None:
 def test_a_trace_that_was_not_recorded_is_not_spoken_of() -> None:
     spindle = event(Phenomenon.SLEEP_SPINDLE, "F4-M1", 3, 4)
     text = true_reasoning(seen(spindle), frozenset({Role.CENTRAL}))
-    assert "C4 shows a sleep spindle at 3–4 s." in text
+    assert "A sleep spindle appears at 3–4 s in C4." in text
     assert "F4" not in text
     assert "eye" not in text
     assert "Chin" not in text

@@ -1,0 +1,68 @@
+"""What a reply tells of events, laid out as the merged visual tokens of its image are.
+
+To write a time, the text part has to find it in the image. So phase 1 teaches each token to hold
+what could be copied from it: a row of tokens belongs to a sort of event, and the token in whose
+column an event of that sort begins holds the words for its trace, its start and its end.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from auditor.vocabulary import EPOCH_S
+
+ROWS, COLUMNS = 8, 16
+"""Merged visual tokens of an image."""
+TRACES: Final = ("F4", "C4", "O2")
+HALVES: Final = tuple(f"{half / 2:g}" for half in range(2 * int(EPOCH_S) + 1))
+"""The words for all times that are told."""
+PRESENT, START, END, TRACE = range(4)
+"""What is held of an event: 1; the numbers of the words for start, end and trace, −1 for none."""
+
+_ROW: Final = {
+    "A sleep spindle appears": 0,
+    "A K complex appears": 1,
+    "A vertex sharp wave appears": 2,
+    "Sawtooth waves appear": 2,
+    "An arousal begins": 3,
+    "Rapid eye movements appear": 4,
+    "Eye blinks appear": 5,
+    "Slow eye movements appear": 6,
+    "Reading eye movements appear": 7,
+}
+_MENTION = re.compile(
+    rf"({'|'.join(_ROW)}) at (\d+(?:\.\d+)?)(?:–(\d+(?:\.\d+)?))? s"
+    rf"(?: in ({'|'.join(TRACES)}))?"
+)
+
+
+def words_held(text: str) -> npt.NDArray[np.int8]:
+    """Of a reply in the words of :mod:`staging.training.wording`: ``(8, 16, 4)``."""
+    held = np.full((ROWS, COLUMNS, 4), -1, np.int8)
+    held[..., PRESENT] = 0
+    for sort, start, end, trace in _MENTION.findall(text):
+        column = min(int(float(start) * COLUMNS / EPOCH_S), COLUMNS - 1)
+        if not held[_ROW[sort], column, PRESENT]:
+            held[_ROW[sort], column] = (
+                1,
+                HALVES.index(start),
+                HALVES.index(end) if end else -1,
+                TRACES.index(trace) if trace else -1,
+            )
+    return held
+
+
+def rolled(held: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """What is held once the image's halves have changed places; ends stay within the image."""
+    half = len(HALVES) // 2
+    turned = np.roll(held, COLUMNS // 2, axis=1)
+    start, end = turned[..., START], turned[..., END]
+    later = np.where(start < half, half, -half)
+    moved_end = np.minimum(end + later, len(HALVES) - 1)
+    turned[..., END] = np.where(end >= 0, moved_end, end)
+    turned[..., START] = np.where(start >= 0, start + later, start)
+    return turned
