@@ -156,20 +156,24 @@ class EventSearch:
     def _other_tests(self, claim: Claim, candidates: Sequence[Event]) -> list[_Test]:
         """What the words say of an event besides its time, as far as it can be checked.
 
-        Where, how long and how large an event is, is as doubtful as the event itself: where none
-        of the candidates is sure, only the frequency is held against them.
+        How long and how large an event is, is as doubtful as the event itself, and so is in which
+        of two neighbouring regions it stands: where none of the candidates is sure, a neighbour
+        will do, and length and size are not held against them.
         """
         by = self._conventions.tolerances
         where = self.where(claim)
+        sure = any(map(self.surely, candidates))
+        if not sure:
+            where |= {near for role in where for near in self._conventions.beside.get(role, [])}
         tests: list[_Test] = []
-        if claim.frequency_hz is not None:
-            wide = _shifted(claim.frequency_hz, by.frequency_hz.value)
-            tests.append(_range_test(claim.frequency_hz, wide, _frequency_hz, "of", "Hz"))
-        if not any(map(self.surely, candidates)):
-            return tests
         if where:
             named = " or ".join(claim.channels)
             tests.append((lambda event: self._is_in(event, where), lambda _: f"none in {named}"))
+        if claim.frequency_hz is not None:
+            wide = _shifted(claim.frequency_hz, by.frequency_hz.value)
+            tests.append(_range_test(claim.frequency_hz, wide, _frequency_hz, "of", "Hz"))
+        if not sure:
+            return tests
         if claim.duration_s is not None:
             wide = _stretched(claim.duration_s, by.duration_factor.value)
             tests.append(_range_test(claim.duration_s, wide, _duration_s, "lasting", "s"))

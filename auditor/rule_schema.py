@@ -363,6 +363,7 @@ class ClaimsDocument(Document):
     denial_wrong_from: Parameter = Field(description="probability of the event that is denied")
     several_times: SeveralTimes
     electrodes: dict[Role, list[str]] = Field(description="what labels of each region begin with")
+    beside: dict[Role, list[Role]] = Field(description="where else a doubtful event may be seen")
     phenomena: dict[Phenomenon, PhenomenonDocument]
 
     @model_validator(mode="after")

@@ -24,10 +24,10 @@ Feature: Audit
       Given a night of W W N1 N2 N2 N2 N2 N2
       And a sleep spindle at 12 s of epoch 4
       And a scorer who calls epoch 4 N2 by rule N2.1
-      And who writes of epoch 4: "C4-M1 exhibits a sleep spindle at 21-23 s."
+      And who writes of epoch 4: "C4-M1 exhibits a sleep spindle at 28-30 s."
       When the scoring is audited
       Then epoch 4 is flagged claim-contradicted
-      And the flag claim-contradicted of epoch 4 says "none within 2 s of 21–23 s"
+      And the flag claim-contradicted of epoch 4 says "none within 2 s of 28–30 s"
 
     Scenario Outline: How much of the epoch
       Given a night of W W W N2 N2 N2 N2 N2

@@ -47,8 +47,8 @@ WITH_SPINDLE = epoch(events=[event(SPINDLE, 21.3, 22.1)])
         (0.84, T, U),
         (0.7, T, U),
         (0.69, U, U),
-        (0.35, U, U),
-        (0.34, U, T),
+        (0.15, U, U),
+        (0.14, U, T),
         (0.05, U, T),
         (0.04, F, T),
     ],
@@ -180,10 +180,8 @@ def test_frequency_has_a_tolerance_of_two_hertz(
     assert spindle_at(frequency_hz) is verdict
 
 
-@pytest.mark.parametrize(("seconds", "verdict"), [(0.8, T), (2.0, T), (2.1, F), (0.4, T), (0.3, F)])
-def test_duration_may_be_two_fifths_to_two_and_a_half_times(
-    seconds: float, verdict: Verdict
-) -> None:
+@pytest.mark.parametrize(("seconds", "verdict"), [(0.8, T), (1.6, T), (1.7, F), (0.4, T), (0.3, F)])
+def test_duration_may_be_half_to_twice(seconds: float, verdict: Verdict) -> None:
     claimed = claim(SPINDLE, duration_s=Interval(seconds, seconds))
     assert check_claim(claimed, WITH_SPINDLE).verdict is verdict
 
