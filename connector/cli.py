@@ -4,28 +4,30 @@ that ``--help`` answers at once.
 
 from __future__ import annotations
 
-import errno
-import getpass
 import io
-import json
-import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.errors import InputRefused, SomnoauditError, UsageError
-from connector import cli_train
-from connector.plain_text import one_line, plain_prose
+from auditor.errors import SomnoauditError, UsageError
+from connector import cli_studies, cli_train
+from connector.cli_common import (
+    JsonPath,
+    check_folder,
+    check_outputs,
+    open_store,
+    read_text,
+    say,
+    write,
+    writing_to,
+)
+from connector.plain_text import one_line
 
 if TYPE_CHECKING:
     from connector.pipeline import AuditedStudy
-    from connector.store import Store
     from staging.montage import ChannelNames
 
 app = typer.Typer(
@@ -41,19 +43,11 @@ app = typer.Typer(
     ),
 )
 
-studies_app = typer.Typer(no_args_is_help=True, help="See, cancel and retry studies.")
-app.add_typer(studies_app, name="studies")
-trail_app = typer.Typer(no_args_is_help=True, help="Check and export the audit trail.")
-app.add_typer(trail_app, name="trail")
+app.add_typer(cli_studies.studies_app, name="studies")
+app.add_typer(cli_studies.trail_app, name="trail")
 app.add_typer(cli_train.app, name="train")
 
 RecordingPath = Annotated[Path, typer.Argument(metavar="RECORDING", help="An EDF or BDF file.")]
-JsonPath = Annotated[
-    str | None,
-    typer.Option(
-        "--json", metavar="FILE", help="Write the JSON document to FILE; - is standard output."
-    ),
-]
 ChannelsPath = Annotated[
     Path | None,
     typer.Option("--channels", metavar="FILE", help="A YAML file of your own channel names."),
@@ -103,7 +97,7 @@ def serve() -> None:
     Set up by environment variables, SOMNOAUDIT_FHIR_URL at least; the README lists them.
     """
     from connector.logs import configure_logs
-    from connector.service import service, until_told_to_stop
+    from connector.service import end_process, service, until_told_to_stop
     from connector.settings import load_settings
     from connector.telemetry import tracing
 
@@ -112,6 +106,7 @@ def serve() -> None:
     with tracing(), service(settings) as running:
         print(f"somnoaudit serves {running.address}", file=sys.stderr, flush=True)
         until_told_to_stop(running.worker)
+    end_process()
 
 
 @app.command()
@@ -122,7 +117,7 @@ def worker() -> None:
     has one, which is in the service.
     """
     from connector.logs import configure_logs
-    from connector.service import lone_worker, until_told_to_stop
+    from connector.service import end_process, lone_worker, until_told_to_stop
     from connector.settings import load_settings
     from connector.telemetry import tracing
 
@@ -131,6 +126,7 @@ def worker() -> None:
     with tracing(), lone_worker(settings) as running:
         print("somnoaudit works on studies", file=sys.stderr, flush=True)
         until_told_to_stop(running)
+    end_process()
 
 
 @app.command()
@@ -150,112 +146,9 @@ def stage(
     from connector.settings import load_settings
 
     settings = load_settings()
-    with _store() as store:
+    with open_store() as store:
         for sentence in queue_by_hand(settings, store, references):
-            _say(sentence)
-
-
-@studies_app.command("list")
-def list_studies(
-    state: Annotated[
-        str | None, typer.Option(metavar="STATE", help="Only those in this state.")
-    ] = None,
-    json_path: JsonPath = None,
-) -> None:
-    """List the studies named last, with their state, and why those that failed did."""
-    from connector.studies_table import studies_document, studies_table
-
-    _check_outputs(json_path)
-    with _store() as store:
-        document = studies_document(store, state)
-    if json_path is not None:
-        _write(document, json_path)
-    else:
-        _say(studies_table(document))
-
-
-@studies_app.command()
-def cancel(study_id: Annotated[str, typer.Argument(metavar="ID", help="A study.")]) -> None:
-    """End a study that has not ended; a worker that has it lets go of it."""
-    with _store() as store:
-        store.cancel(study_id)
-    _say(f"study {study_id} is cancelled")
-
-
-@studies_app.command()
-def retry(study_id: Annotated[str, typer.Argument(metavar="ID", help="A study.")]) -> None:
-    """Queue a study that failed or was cancelled once more."""
-    with _store() as store:
-        store.retry(study_id)
-    _say(f"study {study_id} is queued")
-
-
-@trail_app.command("verify")
-def verify_trail(
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="What was exported of one study; the whole trail if none."),
-    ] = None,
-    key: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The public key, in PEM, that must have signed FILE."),
-    ] = None,
-    anchor: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SEQ:HASH",
-            help="A hash that was noted elsewhere, as in a report's Provenance; any number.",
-        ),
-    ] = None,
-) -> None:
-    """Check the audit trail, or what was exported of it, and say where it breaks."""
-    from connector.settings import load_store_settings
-    from connector.trail import AnchorFile, anchor_of
-    from connector.trail_words import bundle_words, trail_words
-
-    if file is not None:
-        if anchor:
-            raise UsageError("--anchor is of the whole trail: leave FILE out")
-        from connector.trail_bundle import verify_bundle
-        from connector.trail_key import public_key
-
-        bundle = verify_bundle(file, public_key(key) if key else None)
-        _say(bundle_words(bundle))
-        breaks = bundle.breaks
-    else:
-        if key is not None:
-            raise UsageError("--key is of a FILE: name that too")
-        noted = AnchorFile(load_store_settings().anchors).anchors()
-        anchors = (*noted, *map(anchor_of, anchor or ()))
-        with _store() as store:
-            checked = store.verify_trail(anchors)
-        _say(trail_words(checked, len(anchors)))
-        breaks = checked.breaks
-    if breaks:
-        name = str(file) if file else "audit trail"
-        raise InputRefused(name, breaks[0].problem, "find out who changed it, and restore it")
-
-
-@trail_app.command("export")
-def export_trail(
-    study_id: Annotated[str, typer.Argument(metavar="ID", help="A study.")],
-    file: Annotated[Path, typer.Argument(help="The file that is written.")],
-) -> None:
-    """Write all of one study's decisions into a signed file that is checked without us."""
-    from connector.settings import load_store_settings
-    from connector.store import utc_now
-    from connector.trail import Action
-    from connector.trail_bundle import export_bundle
-    from connector.trail_key import fingerprint, signing_key
-
-    settings = load_store_settings()
-    _check_outputs(str(file))
-    key = signing_key(settings.signing_key_path, make=settings.trail_key is None)
-    with _store() as store:
-        bundle = export_bundle(store, study_id, key, utc_now())
-        _write(bundle, str(file))
-        store.tell(Action.EXPORTED, study_id, {"key": fingerprint(key.public_key())})
-    _say(f"{file}: signed by key {fingerprint(key.public_key())}")
+            say(sentence)
 
 
 @app.command()
@@ -286,7 +179,7 @@ def score(
     from staging.stager import make_stager
 
     chosen = with_second_opinion(make_stager(stager, model), stager, second_opinion)
-    _check_outputs(json_path, report)
+    check_outputs(json_path, report)
     with progress_on_stderr() as progress:
         study = pipeline.score(recording, chosen, progress, _channel_names(channels))
     _show(study, json_path, report)
@@ -315,7 +208,7 @@ def audit(
 
     foreign = ScoredStager(read_scoring(scoring))
     chosen = with_second_opinion(foreign, "scored", second_opinion)
-    _check_outputs(json_path, report)
+    check_outputs(json_path, report)
     with progress_on_stderr() as progress:
         study = pipeline.score(recording, chosen, progress, _channel_names(channels))
     _show(study, json_path, report)
@@ -342,7 +235,7 @@ def evidence(
     from connector.epochs import parse_epochs
     from connector.terminal import evidence_summary, progress_on_stderr
 
-    _check_outputs(json_path)
+    check_outputs(json_path)
     _check_plot(plot, epochs)
     with progress_on_stderr() as progress:
         montage = pipeline.read_montage(recording, progress, _channel_names(channels))
@@ -351,13 +244,13 @@ def evidence(
         found = measure(montage, progress)
     document = evidence_json(found)
     if json_path is not None:
-        _write(document, json_path)
+        write(document, json_path)
     else:
-        _say(evidence_summary(document))
+        say(evidence_summary(document))
     if plot is not None:
         from connector.plots import draw_epochs
 
-        with progress_on_stderr() as progress, _writing_to(f"--plot {plot}"):
+        with progress_on_stderr() as progress, writing_to(f"--plot {plot}"):
             draw_epochs(montage, found, drawn, plot, progress)
 
 
@@ -386,11 +279,11 @@ def render(
     from staging.vlm_settings import load_vlm_settings
 
     frequency = mains_hz or load_vlm_settings().mains_hz
-    _check_folder(f"--out {out}", out)
+    check_folder(f"--out {out}", out)
     with progress_on_stderr() as progress:
         montage = pipeline.read_montage(recording, progress, _channel_names(channels))
         chosen = parse_epochs(epochs, montage.recording.n_epochs)
-        with _writing_to(f"--out {out}"):
+        with writing_to(f"--out {out}"):
             write_images(montage, chosen, out, frequency, progress)
     for role, why in montage.missing.items():
         print(f"not drawn: {role.value.replace('_', ' ')}, {why}", file=sys.stderr)
@@ -408,12 +301,12 @@ def claims(
     from connector.documents import claim_json
     from connector.terminal import claims_summary
 
-    _check_outputs(json_path)
-    document = [claim_json(claim) for claim in read_claims(_text(file))]
+    check_outputs(json_path)
+    document = [claim_json(claim) for claim in read_claims(read_text(file))]
     if json_path is not None:
-        _write(document, json_path)
+        write(document, json_path)
     else:
-        _say(claims_summary(document))
+        say(claims_summary(document))
 
 
 @app.command()
@@ -439,13 +332,13 @@ def rules(
         return
     rulebook = load_rulebook()
     if rule_id is None:
-        _say(rulebook_table(rulebook))
+        say(rulebook_table(rulebook))
         return
     rule = next((r for r in rulebook.rules if r.id.casefold() == rule_id.casefold()), None)
     if rule is None:
         known = ", ".join(r.id for r in rulebook.rules)
         raise UsageError(f"there is no rule {rule_id!r}; the rulebook has: {known}")
-    _say(rule_explanation(rule, rulebook))
+    say(rule_explanation(rule, rulebook))
 
 
 @app.command()
@@ -458,12 +351,12 @@ def evaluate(
     from connector.agreement import evaluate as compare
     from connector.agreement_table import agreement_summary
 
-    _check_outputs(json_path)
+    check_outputs(json_path)
     document = compare(predicted, reference)
     if json_path is not None:
-        _write(document, json_path)
+        write(document, json_path)
     else:
-        _say(agreement_summary(document))
+        say(agreement_summary(document))
 
 
 @app.command()
@@ -481,15 +374,15 @@ def reaudit(
     from connector import reaudit as again
     from connector.terminal import progress_on_stderr
 
-    _check_outputs(json_path)
+    check_outputs(json_path)
     day = _day(since)
     rulebook = load_rulebook()
-    with _store() as store, progress_on_stderr() as progress:
+    with open_store() as store, progress_on_stderr() as progress:
         studies = tuple(again.reaudit(store, rulebook, progress, day))
     if json_path is not None:
-        _write(again.reaudit_json(studies, rulebook.identity), json_path)
+        write(again.reaudit_json(studies, rulebook.identity), json_path)
     else:
-        _say(again.reaudit_summary(studies, rulebook.identity, store.address))
+        say(again.reaudit_summary(studies, rulebook.identity, store.address))
 
 
 @app.command("export-training")
@@ -510,12 +403,12 @@ def export_training(
     from connector.shelf import training_export
     from connector.terminal import progress_on_stderr
 
-    _check_folder(f"--out {out}", out)
+    check_folder(f"--out {out}", out)
     day = _day(since)
     key = kept_secret(load_store_settings().training_key_path).encode()
-    with _store() as store, progress_on_stderr() as progress:
+    with open_store() as store, progress_on_stderr() as progress:
         nights = tuple(training_export.export_training(store, out, key, progress, day))
-    _say(training_export.export_summary(nights, out))
+    say(training_export.export_summary(nights, out))
 
 
 def _day(since: datetime | None) -> datetime | None:
@@ -530,125 +423,27 @@ def _day(since: datetime | None) -> datetime | None:
         raise UsageError(f"--since {since:%Y-%m-%d}: name a later day") from None
 
 
-@contextmanager
-def _store() -> Iterator[Store]:
-    """The store of the settings, opened by a person at a terminal."""
-    from connector.settings import load_store_settings
-    from connector.store import Store
-
-    settings = load_store_settings()
-    settings.check_there_is_a_store()
-    store = Store.open(settings.store_url, actor=f"command of {getpass.getuser()}")
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 def _channel_names(path: Path | None) -> ChannelNames | None:
     from staging.montage import load_channel_names
 
     return load_channel_names(path) if path else None
 
 
-def _text(file: Path | None) -> str:
-    from auditor.claims import LONGEST_RATIONALE
-
-    name = str(file) if file else "standard input"
-    most_bytes = 4 * LONGEST_RATIONALE  # UTF-8 takes four at most for a character
-    try:
-        with file.open("rb") if file else os.fdopen(0, "rb", closefd=False) as source:
-            content = source.read(most_bytes + 1)
-        text = content.decode("utf-8-sig") if len(content) <= most_bytes else ""
-        if len(content) > most_bytes or len(text) > LONGEST_RATIONALE:
-            problem = f"is longer than {LONGEST_RATIONALE:,} characters"
-            raise InputRefused(name, problem, "give one rationale")
-        return plain_prose(text)
-    except UnicodeDecodeError:
-        raise InputRefused(name, "is not UTF-8 text", "give a text file") from None
-    except OSError as error:
-        problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"
-        raise InputRefused(name, problem, "check the name and the permissions") from None
-
-
-def _check_outputs(json_path: str | None, report: Path | None = None) -> None:
-    """Refuses an unwritable output before minutes are spent on what would go there."""
-    if json_path is not None and json_path != "-":
-        with _writing_to(f"--json {json_path}"):
-            parent = Path(json_path).absolute().parent
-            if not parent.is_dir() or Path(json_path).is_dir():
-                raise UsageError(f"--json {json_path}: give a file in a folder that exists")
-            if not os.access(parent, os.W_OK):
-                raise UsageError(f"--json {json_path}: the folder cannot be written to")
-    if report is not None:
-        _check_folder(f"--report {report}", report)
-
-
-def _check_folder(place: str, folder: Path) -> None:
-    """Refuses a folder that is none or that cannot be made or written to."""
-    with _writing_to(place):
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        if not there.is_dir():
-            raise UsageError(f"{place}: give a folder, not a file")
-        if not os.access(there, os.W_OK):
-            raise UsageError(f"{place}: the folder cannot be written to")
-
-
-@contextmanager
-def _writing_to(place: str) -> Iterator[None]:
-    """Says what the operating system has against a place, such as ``--json FILE``."""
-    try:
-        yield
-    except OSError as error:
-        problem = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"{place}: cannot be written to ({problem})") from None
-
-
 def _write_book(folder: Path) -> None:
     from connector.rulebook_book import write_book
 
-    with _writing_to(f"--html {folder}"):
+    with writing_to(f"--html {folder}"):
         written = write_book(folder)
-    _say(written)
+    say(written)
 
 
 def _check_plot(plot: Path | None, epochs: str | None) -> None:
-    """As :func:`_check_outputs`, for images."""
+    """As :func:`check_outputs`, for images."""
     if plot is None:
         if epochs is not None:
             raise UsageError("--epochs says which epochs to draw: give --plot DIR too")
         return
-    _check_folder(f"--plot {plot}", plot)
-
-
-def _write(document: object, json_path: str) -> None:
-    from connector.documents import write_json
-
-    if json_path == "-":
-        # ASCII alone arrives as it is, whatever the encoding of standard output.
-        _say(json.dumps(document, allow_nan=False, indent=1))
-    else:
-        write_json(document, Path(json_path))
-
-
-def _say(text: object) -> None:
-    """Prints.
-
-    Raises:
-        UsageError: standard output takes no more.
-        SystemExit: whoever read it has left, which is told as by a shell: 128 and the signal.
-    """
-    with _writing_to("standard output"):
-        if sys.stdout is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        try:
-            print(text, flush=True)
-        except OSError as error:
-            # Python would try to write the rest when it ends, and complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if isinstance(error, BrokenPipeError):
-                raise SystemExit(128 + signal.SIGPIPE) from None
-            raise
+    check_folder(f"--plot {plot}", plot)
 
 
 def _show(study: AuditedStudy, json_path: str | None, report: Path | None) -> None:
@@ -661,9 +456,9 @@ def _show(study: AuditedStudy, json_path: str | None, report: Path | None) -> No
 
         write_report(document, report)
     if json_path is not None:
-        _write(document, json_path)
+        write(document, json_path)
     else:
-        _say(summary(document))
+        say(summary(document))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -207,5 +208,9 @@ def _simulated(folder: Path, n_nights: int | None, workers: int) -> tuple[list[P
     train = orders(COMPACT.first_seed, n_nights or COMPACT.nights)
     check = orders(COMPACT.held_out_seed, COMPACT.held_out)
     for made, order in enumerate(make_nights([*check, *train], workers), start=1):
-        print(f"night {made} of {len(train) + len(check)}: {order.stem.name}", flush=True)
+        print(
+            f"night {made} of {len(train) + len(check)}: {order.stem.name}",
+            file=sys.stderr,
+            flush=True,
+        )
     return [order.stem for order in train], [order.stem for order in check]
