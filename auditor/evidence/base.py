@@ -70,6 +70,27 @@ class Candidates:
             np.concatenate((self.amplitude_uv, other.amplitude_uv)),
         ).where(np.argsort(start_s, kind="stable"))
 
+    def united(self) -> Candidates:
+        """Those in order of time that overlap, as one: as probable as the most probable of them,
+        and the rest their mean by duration."""
+        if not len(self):
+            return self
+        begins = self.start_s[1:] > np.maximum.accumulate(self.end_s)[:-1]
+        lead = np.flatnonzero(np.append(True, begins))
+        lasting_s = self.end_s - self.start_s
+
+        def mean(values: Doubles) -> Doubles:
+            each: Doubles = np.add.reduceat(lasting_s * values, lead)
+            return each / np.add.reduceat(lasting_s, lead)
+
+        return Candidates(
+            self.start_s[lead],
+            np.maximum.reduceat(self.end_s, lead),
+            np.maximum.reduceat(self.probability, lead),
+            mean(self.frequency_hz),
+            mean(self.amplitude_uv),
+        )
+
     def events(self, kind: Phenomenon, label: str) -> tuple[Event, ...]:
         """Those probable enough to keep, as events, rounded to what can be measured."""
         keep = self.where(self.probability >= CANDIDATE_PROBABILITY)

@@ -46,7 +46,8 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
 
 
 def _trains(found: Deflections, level: Floats, sign: float) -> Candidates:
-    """Runs of lines whose returns have this sign."""
+    """Runs of lines whose returns have this sign; runs that meet are one, a line between them
+    not having been seen."""
     at = np.flatnonzero((found.sign == sign) & ~found.undone & (found.sharpness >= SHARP))
     first, past = runs(_lines(found, level, at))
     enough = past - first >= FEWEST_LINES
@@ -62,7 +63,7 @@ def _trains(found: Deflections, level: Floats, sign: float) -> Candidates:
         logistic(1.5 * (past - first - LIKELY_LINES).astype(np.float64)),
         1.0 / line_s,
         height,
-    )
+    ).united()
 
 
 def _lines(found: Deflections, level: Floats, at: Indices) -> Mask:

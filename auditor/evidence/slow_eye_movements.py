@@ -168,35 +168,24 @@ def _trimmed(mask: Mask) -> Spans:
 
 
 def _whole(found: Spans, rolling: _Rolling) -> Candidates:
-    """The runs to which these stretches belong: those that reach each other are one."""
+    """The runs to which these stretches belong; those that reach each other are one."""
     if not len(found):
         return Candidates.none()
-    start_s, end_s = _swings(found, rolling)
-    begins = start_s[1:] > np.maximum.accumulate(end_s)[:-1]
-    lead = np.flatnonzero(np.append(True, begins))
-
-    def mean(values: Doubles) -> Doubles:
-        each: Doubles = np.add.reduceat(found.duration_s * found.mean(values), lead)
-        return each / np.add.reduceat(found.duration_s, lead)
-
-    return Candidates(
-        np.minimum.reduceat(start_s, lead),
-        np.minimum(np.maximum.reduceat(end_s, lead), len(rolling.swing) / RATE_HZ),
-        mean(rolling.probability),
-        mean(rolling.frequency_hz),
-        2 * mean(rolling.amplitude_uv),
-    )
-
-
-def _swings(found: Spans, rolling: _Rolling) -> tuple[Doubles, Doubles]:
-    """From when to when each stretch swings, with what goes on beyond it, s."""
+    frequency_hz = found.mean(rolling.frequency_hz)
     level_uv = SWING * np.sqrt(2 * found.mean(np.square(rolling.swing)))
     stretches = zip(found.first.tolist(), found.past.tolist(), level_uv.tolist(), strict=True)
     ends_s = [_first_and_last(rolling, *stretch) for stretch in stretches]
     first_s, last_s = np.array(ends_s, dtype=np.float64).T
     # From the level on, a sine takes so long to nought.
-    foot_s = np.arcsin(SWING) / (2 * np.pi * found.mean(rolling.frequency_hz))
-    return np.maximum(first_s - foot_s, 0.0), last_s + foot_s
+    foot_s = np.arcsin(SWING) / (2 * np.pi * frequency_hz)
+    whole = Candidates(
+        np.maximum(first_s - foot_s, 0.0),
+        np.minimum(last_s + foot_s, len(rolling.swing) / RATE_HZ),
+        found.mean(rolling.probability),
+        frequency_hz,
+        2 * found.mean(rolling.amplitude_uv),
+    )
+    return whole.where(np.argsort(whole.start_s, kind="stable")).united()
 
 
 def _first_and_last(

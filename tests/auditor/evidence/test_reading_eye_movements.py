@@ -49,3 +49,11 @@ def test_neither_rolling_nor_rapid_movements_are_reading() -> None:
     for at_s in np.arange(60.0, 170.0, 2.0):
         eyes.turn(at_s, saccade(80, 0.08, 0.6))
     assert not found(eyes.measured(), READING)
+
+
+def test_a_line_that_was_hardly_seen_does_not_part_a_page() -> None:
+    eyes = Eyes.at_rest(60)
+    eyes.turn(10, np.concatenate((lines(5), lines(1, amplitude_uv=25.0), lines(5))))
+    (event,) = found(eyes.measured(), READING)
+    assert event.start_s == pytest.approx(10, abs=2.0)
+    assert event.end_s == pytest.approx(32, abs=2.0)
