@@ -99,6 +99,7 @@ def wpt(
             train,
             check,
             out,
+            start=start,
             steps=steps or COMPACT.wpt_steps,
             batch=COMPACT.wpt_batch,
             peak=COMPACT.peak,

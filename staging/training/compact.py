@@ -115,9 +115,9 @@ def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
 
 
 def word_ids(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> torch.Tensor:
-    """The tokens of words that are one token each."""
+    """The tokens with which words begin; of those that are decided on, their only ones."""
     ids = tokenizer(list(words), add_special_tokens=False)["input_ids"]
-    return torch.tensor(ids)[:, 0]
+    return torch.tensor([each[0] for each in ids])
 
 
 def text_width(model: Qwen2_5_VLForConditionalGeneration) -> int:
