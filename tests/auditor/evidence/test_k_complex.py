@@ -53,6 +53,24 @@ def test_a_train_of_slow_waves_holds_no_k_complex() -> None:
     assert not [e for e in found if meets(e, 21.5, 33.5)]
 
 
+def test_the_same_wave_is_less_sure_where_slow_waves_are_all_around() -> None:
+    alone = eeg_with((30.0,), 60, amplitude_uv=140.0)
+    among = alone.copy()
+    for at in (17.0, 24.0, 33.0, 40.0):
+        add(among, at, tone(4.0, 1.0, 100.0))
+    in_either = (
+        max(
+            e.probability
+            for e in likely(measure(everywhere(eeg)), K_COMPLEX, Role.FRONTAL, at_least=0.0)
+            if meets(e, 30.1, 30.6)
+        )
+        for eeg in (alone, among)
+    )
+    sure, doubtful = in_either
+    assert sure > 0.9
+    assert doubtful < 0.5
+
+
 def test_a_recording_of_reversed_polarity_gives_the_same_ones() -> None:
     eeg = eeg_with(tuple(np.arange(8.0, 290.0, 13.0)), 300)
     as_recorded, reversed_ = (

@@ -54,6 +54,25 @@ def test_a_larger_spindle_is_more_probable_and_a_faint_one_remains_a_candidate()
     assert 0.02 <= probabilities[1] < 0.9 < probabilities[-1]
 
 
+def test_a_spindle_in_two_regions_is_surer_than_in_one_or_alone() -> None:
+    central, other = background(60, seed=2), background(60, seed=3)
+    add(central, 31.0, spindle(1.0, 13.0, 22.0))
+    with_it = other.copy()
+    add(with_it, 31.0, spindle(1.0, 13.0, 18.0))
+
+    def probability(**frontal: np.ndarray) -> float:
+        channels = {Role.CENTRAL: central, **{Role(name): eeg for name, eeg in frontal.items()}}
+        found = likely(measure(montage(channels)), SPINDLE, Role.CENTRAL, at_least=0.0)
+        return max((e.probability for e in found if meets(e, 31.2, 31.8)), default=0.0)
+
+    in_both, in_one, unseen = (
+        probability(frontal=with_it),
+        probability(),
+        probability(frontal=other),
+    )
+    assert in_both > in_one > unseen > 0.0
+
+
 @pytest.mark.parametrize("frequency_hz", [9.0, 10.0, 20.0])
 def test_bursts_outside_the_band_are_no_spindles(frequency_hz: float) -> None:
     eeg = background(60)

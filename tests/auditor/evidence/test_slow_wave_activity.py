@@ -59,6 +59,26 @@ def test_waves_near_the_limit_widen_the_measure() -> None:
     assert float(seconds.high) - float(seconds.low) > 3.0
 
 
+def test_the_bounds_hold_the_truth_in_most_epochs() -> None:
+    rng = np.random.default_rng(8)
+    n_epochs = 20
+    eeg = background(30.0 * n_epochs, seed=11)
+    truth_s = np.zeros(n_epochs)
+    for epoch in range(n_epochs):
+        at_s = 30.0 * epoch + 1.0
+        while at_s < 30.0 * epoch + 26.0:
+            amplitude_uv, period_s = rng.uniform(45.0, 140.0), 1 / rng.uniform(0.7, 1.5)
+            add(eeg, at_s, tone(period_s, 1 / period_s, amplitude_uv))
+            truth_s[epoch] += period_s if amplitude_uv > 75.0 else 0.0
+            at_s += period_s + rng.exponential(1.5)
+    measured = [epoch.measures["slow_wave_seconds"] for epoch in measure(everywhere(eeg)).epochs]
+    within = [
+        float(m.low) <= true_s <= float(m.high) for m, true_s in zip(measured, truth_s, strict=True)
+    ]
+    assert np.mean(within) >= 0.8
+    assert np.mean([float(m.high) - float(m.low) for m in measured]) < truth_s.mean()
+
+
 def test_each_wave_is_an_event() -> None:
     eeg = background(60, rms_uv=4.0)
     add(eeg, 20.0, tone(10.0, 1.0, 110.0))
