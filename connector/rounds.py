@@ -11,14 +11,12 @@ from sqlalchemy.exc import DBAPIError
 
 from auditor.errors import SomnoauditError
 from connector.logs import where
+from connector.threads import running
 
 log = logging.getLogger("somnoaudit")
 
 # Of a thousand notifications within a second, the first and the last lead to a round.
 _PAUSE_S = 1.0
-
-# A round that waits for a server is not waited for: what it leaves undone, the next one does.
-_ENDS_WITHIN_S = 5.0
 
 
 class Rounds:
@@ -43,14 +41,12 @@ class Rounds:
 
         What fails is said, and does not keep the others from being done.
         """
-        thread = threading.Thread(target=self._run, args=(works,), name="rounds", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            self._asked.set()
-            thread.join(_ENDS_WITHIN_S)
+        with running("rounds", lambda: self._run(works), self._stop):
+            try:
+                yield
+            finally:
+                self._stop.set()
+                self._asked.set()
 
     def _run(self, works: tuple[Callable[[], None], ...]) -> None:
         while not self._stop.is_set():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -73,12 +75,11 @@ class EhrSteps:
         return self._pulled(run).document()
 
     def _pulled(self, run: Run) -> study.Study:
-        with self._watch.step(run) as exchanges:
+        with self._telling_ehr(run):
             pulled = study.pull(self._client, run.source, self._folder / run.study_id)
         self._store.note_patient(run, pulled.order.patient)
         content = {"recording": {"sha256": _file_sha256(pulled.recording)}}
         self._store.tell(Action.PULLED, run.study_id, content, run.worker)
-        self._tell_ehr(run, exchanges, pulled.order.patient)
         return pulled
 
     def score(self, run: Run, study_document: Json, progress: Progress) -> None:
@@ -120,15 +121,13 @@ class EhrSteps:
             raise LookupError(f"study {run.study_id} is to be reported and is in no trail")
         self._anchors.note(head.seq, head.hash)
         entries = tuple(_anchored(entry, head) for entry in _REPORT.validate_json(audit.report))
-        with self._watch.step(run) as exchanges:
-            report = write_report(self._client, entries)[REPORT]
-        self._tell_ehr(run, exchanges, _patient_of(entries))
-        return report
+        with self._telling_ehr(run, _patient_of(entries)):
+            return write_report(self._client, entries)[REPORT]
 
     def refuse(self, run: Run, reason: str) -> None:
         audit = self._store.audit(run.study_id)
         entries = _REPORT.validate_json(audit.report) if audit else ()
-        with self._watch.step(run):
+        with self._telling_ehr(run, _patient_of(entries)):
             write_failure(self._client, run.study_id, run.source, reason, self._clock(), entries)
 
     def purge(self, kept: timedelta) -> None:
@@ -144,9 +143,24 @@ class EhrSteps:
                 shutil.rmtree(folder, ignore_errors=True)
                 self._store.tell(Action.PURGED, study_id, {})
 
-    def _tell_ehr(self, run: Run, exchanges: list[Exchange], patient: str | None) -> None:
-        if self._events is not None:
-            self._events.write(run.study_id, exchanges, patient)
+    @contextmanager
+    def _telling_ehr(self, run: Run, patient: str | None = None) -> Iterator[None]:
+        """Whatever is asked of the EHR meanwhile is for this run, and the EHR is told of it at
+        the end, however that comes.
+
+        Args:
+            patient: whose data it is; None where that shows on the way.
+        """
+        exchanges: list[Exchange] = []
+        try:
+            with self._watch.step(run) as exchanges:
+                yield
+        finally:
+            if self._events is not None:
+                with self._watch.step(run):  # a run that is over tells nothing more
+                    self._events.write(
+                        run.study_id, exchanges, patient or _patient_among(exchanges)
+                    )
 
 
 def _anchored(entry: Entry, head: trail.Entry) -> Entry:
@@ -163,9 +177,13 @@ def _anchored(entry: Entry, head: trail.Entry) -> Entry:
 
 
 def _patient_of(entries: tuple[Entry, ...]) -> str | None:
-    (report,) = (entry.resource for entry in entries if entry.role == REPORT)
-    patient: str | None = report["subject"]["reference"]
-    return patient
+    found = (entry.resource["subject"]["reference"] for entry in entries if entry.role == REPORT)
+    return next(found, None)
+
+
+def _patient_among(exchanges: Iterable[Exchange]) -> str | None:
+    named = (each.references[0] for each in exchanges if each.succeeded)
+    return next((reference for reference in named if reference.startswith("Patient/")), None)
 
 
 def _file_sha256(path: Path) -> str:

@@ -1,6 +1,7 @@
 """An HTTP server on a real socket that answers as a test scripts it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -63,7 +64,8 @@ def make_server() -> tuple[ScriptedServer, ThreadingHTTPServer]:
             if answer.cut_after is not None:
                 self.close_connection = True
             self.end_headers()
-            self.wfile.write(answer.body[: answer.cut_after])
+            with suppress(BrokenPipeError):  # whoever asked may be no more
+                self.wfile.write(answer.body[: answer.cut_after])
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 http.server's names
 

@@ -20,6 +20,7 @@ from connector.desk.opened import OpenStudies
 from connector.desk.review_store import ReviewStore
 from connector.pages import write_report
 from connector.store import State, Store
+from connector.workflow import NotRunning
 
 SECRET = "a-secret-of-the-tests"
 AUTHORIZED = {"Authorization": f"Bearer {SECRET}"}
@@ -291,6 +292,17 @@ def _unfinished_notification(address: str) -> socket.socket:
     head = f"POST /hooks/fhir HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SECRET}\r\n"
     client.sendall(f"{head}Content-Length: 1000\r\n\r\n{{".encode())
     return client
+
+
+def test_a_service_whose_worker_does_not_run_asks_for_patience(store: Store) -> None:
+    def refuse(_hint: str | None) -> None:
+        raise NotRunning
+
+    with serve(create_app(_desk(store), refuse, SECRET), "127.0.0.1", 0) as address:
+        answer = httpx.post(f"{address}/hooks/fhir", headers=AUTHORIZED)
+        assert httpx.get(f"{address}/healthz").is_success
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_a_stopped_service_is_gone(store: Store, taken: list[str | None]) -> None:

@@ -6,20 +6,30 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pyedflib
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from databases import DATABASES, new_database
 from hospital import POLYSOMNOGRAPHY, Laboratory, PlacedStudy
+from scripted import Answer, Request, ScriptedServer
 
 from auditor.errors import SettingsRefused
 from connector.demo_ehr import DemoEhr
 from connector.documents import Json
 from connector.exchange import EhrWatch
 from connector.fhir import FhirClient, Resource, reference_to
+from connector.jwks import JWKS
 from connector.service import service
 from connector.settings import load_settings
 from connector.steps import EhrSteps
@@ -145,6 +155,92 @@ def test_a_data_folder_that_cannot_be_made_is_said(scoring: Path) -> None:
     settings = load_settings(fhir_url="http://127.0.0.1:9", data=scoring / "below-a-file")
     with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATA: "), service(settings):
         pass
+
+
+def test_an_ehr_that_asks_for_our_keys_finds_them_though_work_was_waiting(
+    scripted_server: Callable[[], ScriptedServer], scoring: Path, tmp_path: Path
+) -> None:
+    """As after a restart: the first request needs a token, whose server needs our keys."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = scripted_server()
+    found: list[object] = []
+    asked = threading.Event()
+
+    def script(request: Request) -> Answer:
+        if request.path != "/token":
+            return Answer(404)
+        with suppress(httpx.HTTPError):
+            found.extend(httpx.get(f"http://127.0.0.1:{port}{JWKS}").json()["keys"])
+        asked.set()
+        granted = {"access_token": "a", "token_type": "bearer"}
+        return Answer(200, json.dumps(granted).encode()) if found else Answer(401)
+
+    server.script = script
+    key = ec.generate_private_key(ec.SECP384R1())
+    settings = load_settings(
+        fhir_url=server.base_url,
+        fhir_client_id="somnoaudit",
+        fhir_key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        fhir_token_url=f"{server.origin}/token",
+        data=tmp_path,
+        stager="scored",
+        model=str(scoring),
+        port=port,
+    )
+    store = Store.open(settings.store_url)
+    store.add_study("s1", "DocumentReference/1")
+    store.close()
+    with service(settings) as running:
+        assert asked.wait(60)
+        study = running.worker.wait("s1", patience_s=60)
+    assert len(found) == 1
+    assert "404" in study.reason, "it came as far as the document"
+
+
+def test_a_service_that_waits_for_the_ehr_ends_when_told_to(
+    scripted_server: Callable[[], ScriptedServer], scoring: Path, tmp_path: Path
+) -> None:
+    server = scripted_server()
+    pulling, ended = threading.Event(), threading.Event()
+
+    def script(request: Request) -> Answer:
+        if request.path.startswith("/fhir/DocumentReference/"):
+            pulling.set()
+            ended.wait(600)
+        return Answer(404)
+
+    server.script = script
+    settings = {
+        "SOMNOAUDIT_FHIR_URL": server.base_url,
+        "SOMNOAUDIT_DATA": str(tmp_path),
+        "SOMNOAUDIT_STAGER": "scored",
+        "SOMNOAUDIT_MODEL": str(scoring),
+        "SOMNOAUDIT_PORT": "0",
+    }
+    store = Store.open(f"sqlite:///{tmp_path / 'somnoaudit.db'}")
+    store.add_study("s1", "DocumentReference/1")
+    with subprocess.Popen(
+        [sys.executable, "-c", "from connector.cli import main; main()", "serve"],
+        env={**os.environ, **settings},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as serving:
+        assert serving.stderr is not None
+        assert any("somnoaudit serves" in line for line in iter(serving.stderr.readline, ""))
+        assert pulling.wait(60)
+        serving.send_signal(signal.SIGTERM)
+        # The EHR gives no answer before this process has ended.
+        _, said = serving.communicate(timeout=60)
+        ended.set()
+    assert serving.returncode == 0
+    assert "Traceback" not in said
+    assert store.living_workers() == {}, "its lease was given up, and nobody waits for it"
+    study = store.study("s1")
+    store.close()
+    assert study is not None
+    assert (study.state, study.tries) == (State.PULLING, 0)
 
 
 # ── killed within steps ───────────────────────────────────────────────────────────────────
