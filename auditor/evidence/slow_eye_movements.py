@@ -168,7 +168,11 @@ def _trimmed(mask: Mask) -> Spans:
 
 
 def _whole(found: Spans, rolling: _Rolling) -> Candidates:
-    """The runs to which these stretches belong; those that reach each other are one."""
+    """The runs to which these stretches belong; those that reach each other are one.
+
+    The stretch and all of the run count alike for the probability: three seconds that roll, in
+    ten that hardly do, are doubtful.
+    """
     if not len(found):
         return Candidates.none()
     frequency_hz = found.mean(rolling.frequency_hz)
@@ -178,10 +182,15 @@ def _whole(found: Spans, rolling: _Rolling) -> Candidates:
     first_s, last_s = np.array(ends_s, dtype=np.float64).T
     # From the level on, a sine takes so long to nought.
     foot_s = np.arcsin(SWING) / (2 * np.pi * frequency_hz)
+    all_of_it = Spans(
+        np.floor(first_s * RATE_HZ).astype(np.intp),
+        np.floor(last_s * RATE_HZ).astype(np.intp) + 1,
+        RATE_HZ,
+    )
     whole = Candidates(
         np.maximum(first_s - foot_s, 0.0),
         np.minimum(last_s + foot_s, len(rolling.swing) / RATE_HZ),
-        found.mean(rolling.probability),
+        (found.mean(rolling.probability) + all_of_it.mean(rolling.probability)) / 2,
         frequency_hz,
         2 * found.mean(rolling.amplitude_uv),
     )
