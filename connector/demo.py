@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import fcntl
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from connector.demo_ehr import DemoEhr
 from connector.documents import Json, scoring_rows, write_json
 from connector.edf import read_recording
 from connector.fhir import FhirClient, reference_to
+from connector.fhir.attachment_hash import attachment_hash, attachment_hasher
 from connector.pages import write_report
 from connector.service import service, until_told_to_stop
 from connector.settings import default_settings, load_settings
@@ -109,7 +109,7 @@ def put_into_ehr(client: FhirClient, recording: Path) -> str:
     """
 
     content = recording.read_bytes()
-    sha1 = hashlib.sha1(content, usedforsecurity=False)  # FHIR R4 asks for SHA-1
+    sha1 = attachment_hasher(content).hexdigest()
 
     def put(resource: Json, name: str) -> Json:
         identifier = {"system": _IDENTIFIERS, "value": name}
@@ -149,20 +149,20 @@ def put_into_ehr(client: FhirClient, recording: Path) -> str:
         "contentType": "application/edf",
         "url": reference_to(binary),
         "size": len(content),
-        "hash": base64.b64encode(sha1.digest()).decode("ascii"),
+        "hash": attachment_hash(content),
     }
     return reference_to(
         put(
             {
                 "resourceType": "DocumentReference",
                 "status": "current",
-                "masterIdentifier": {"system": _IDENTIFIERS, "value": sha1.hexdigest()},
+                "masterIdentifier": {"system": _IDENTIFIERS, "value": sha1},
                 "type": {"coding": [POLYSOMNOGRAPHY]},
                 "subject": {"reference": patient},
                 "content": [{"attachment": attachment}],
                 "context": {"related": [{"reference": order}]},
             },
-            f"document-{sha1.hexdigest()}",
+            f"document-{sha1}",
         )
     )
 

@@ -8,7 +8,6 @@ the same patient: a report on the wrong patient is the worst that this program c
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from connector.fhir import (
     reference_to,
     telling_of_a_full_disk,
 )
+from connector.fhir.attachment_hash import attachment_hasher
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -353,8 +353,7 @@ def _inline(attachment: _Attachment, source: str) -> bytes:
         raise StudyRefused(
             source, "its attachment's data is not base64", "send it again"
         ) from error
-    # SHA-1 by the definition of Attachment.hash.
-    digest = hashlib.sha1(content, usedforsecurity=False).digest()
+    digest = attachment_hasher(content).digest()
     if problem := difference(len(content), digest, attachment.size, attachment.hash):
         raise StudyRefused(source, problem, "send it again")
     return content

@@ -24,8 +24,8 @@ from connector.documents import Json
 from connector.looks import LOOKS, is_clear, marked
 from connector.wording import claimed, epoch_time, spoken
 
-_CHARACTER_S = 0.22
-"""How much of the page's 30 s a letter of an event's name covers on a screen 1280 px wide."""
+_CHARACTER_S = 0.28
+"""How much of the page's 30 s a letter of an event's name covers on a tablet, 820 px wide."""
 
 VERDICT_WORDS = {
     Verdict.SUPPORTED: "supported",

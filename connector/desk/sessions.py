@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, delete
+from sqlalchemy import String, delete, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from connector.desk.people import DeskRole, Person
@@ -85,11 +85,14 @@ class Sessions:
             row = session.get(SessionRow, _hash(token))
             if row is None or now - row.seen_at > IDLE or now - row.began_at > LONGEST:
                 return None
-            if attended and now - row.seen_at > _NOTED_EVERY:
-                row.seen_at = now
-                session.commit()
             person = Person(row.name, DeskRole(row.role), row.patient, row.reference)
-            return Visitor(person, row.csrf)
+            visitor = Visitor(person, row.csrf)
+            is_due = attended and now - row.seen_at > _NOTED_EVERY
+        if is_due:
+            seen = update(SessionRow).where(SessionRow.id == _hash(token)).values(seen_at=now)
+            with self._sessions.begin() as session:
+                session.execute(seen)
+        return visitor
 
     def end(self, token: str) -> None:
         """Logs out."""

@@ -10,7 +10,6 @@ at any point and run again, it ends the same.
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,6 +19,7 @@ from auditor.vocabulary import Hypnogram
 from connector import codes
 from connector.desk.review import Signature
 from connector.fhir import FhirClient, Operations, Resource, reference_to
+from connector.fhir.attachment_hash import attachment_hash
 from connector.figures import SleepFigures
 from connector.report import DEVICE, REPORT, REVIEW, Entry, checked_provenance, reviewed_values
 
@@ -130,14 +130,12 @@ def _report_elements(night: SignedNight) -> Resource:
 
 
 def _attachment(content_type: str, content: bytes, night: SignedNight) -> Resource:
-    # SHA-1 by the definition of Attachment.hash.
-    digest = hashlib.sha1(content, usedforsecurity=False).digest()
     return {
         "contentType": content_type,
         "language": "en",
         "data": base64.b64encode(content).decode(),
         "size": len(content),
-        "hash": base64.b64encode(digest).decode(),
+        "hash": attachment_hash(content),
         "title": f"Sleep report, {night.status}",
         "creation": _instant(night),
     }

@@ -4,6 +4,7 @@
 |---|---|
 | `client` | the interactions: read, search, create, update, patch, transaction, download |
 | `attachments`, `partial` | downloads: streamed, resumed, verified |
+| `attachment_hash` | the hash of what is downloaded, and of what is written |
 | `foreign` | which other hosts are asked for attachments, and at which addresses |
 | `wire`, `retries`, `waits` | requests, and when they are repeated |
 | `errors` | all that can come of a request |

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import errno
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from auditor.errors import SettingsRefused
+from connector.fhir.attachment_hash import attachment_hasher
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -47,8 +47,7 @@ class Partial:
         self.validator = validator
         self.resumable = resumable
         self.pieced = False
-        # SHA-1 is what FHIR R4 defines for Attachment.hash: it detects damage, not forgery.
-        self._sha1 = hashlib.sha1(usedforsecurity=False)
+        self._sha1 = attachment_hasher()
 
     def append(self, pieces: Iterable[bytes]) -> None:
         """Writes what arrives behind what came so far.

@@ -7,21 +7,15 @@ a night was changed, and not how two independent scorers would agree.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, sessionmaker
+from functools import cached_property
 
 from auditor.vocabulary import SCORED_STAGES, Stage, Verdict
 from connector.agreement import StagePair, cohen_kappa, pair
-from connector.desk.review_store import DecisionRow, SignatureRow, settles
 from connector.rulebook_book import Rate, rate
-from connector.shelf.finding_index import FlagFindingRow, ReadAuditRow, RuleFindingRow
-from connector.tables import AuditRow, HypnogramRow, StudyRow
 
 FEW_NIGHTS = 10
 """Fewer signed nights than these say little, and the page says so."""
@@ -84,7 +78,7 @@ class AgreementFigures:
     rules: tuple[RuleOverrides, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReviewedNight:
     """What is known of one scoring that somebody has reviewed.
 
@@ -104,14 +98,14 @@ class ReviewedNight:
     signed: tuple[Stage, ...] = ()
     signed_at: datetime | None = None
 
-    @property
+    @cached_property
     def flagged(self) -> frozenset[int]:
         return frozenset(epoch for epochs in self.flags.values() for epoch in epochs)
 
-    @property
-    def pairs(self) -> list[StagePair]:
-        """Of each epoch of a signed night, the signed stage and the scored one."""
-        return pair(dict(enumerate(self.scored)), dict(enumerate(self.signed)))
+    @cached_property
+    def confusion(self) -> Counter[StagePair]:
+        """How often each signed stage met each scored one; none where the night is not signed."""
+        return Counter(pair(dict(enumerate(self.scored)), dict(enumerate(self.signed))))
 
     def outcomes(self, epochs: Iterable[int]) -> Iterator[bool]:
         """Of those epochs that were decided, whether each was overridden."""
@@ -168,7 +162,9 @@ def _weeks(signed: Sequence[ReviewedNight]) -> Iterator[Week]:
 
 def _kappa(signed: Sequence[ReviewedNight]) -> float | None:
     stages = [*SCORED_STAGES, Stage.UNSCORED]
-    counted = Counter(each for night in signed for each in night.pairs)
+    counted: Counter[StagePair] = Counter()
+    for night in signed:
+        counted.update(night.confusion)
     if not counted:
         return None
     return cohen_kappa([[counted[row, column] for column in stages] for row in stages])
@@ -176,79 +172,3 @@ def _kappa(signed: Sequence[ReviewedNight]) -> float | None:
 
 def _share(outcomes: Sequence[bool]) -> Rate:
     return rate(sum(outcomes), len(outcomes))
-
-
-# ── from the database ─────────────────────────────────────────────────────────────────────
-
-
-def reviewed_nights(
-    sessions: sessionmaker[Session], patient: str | None = None
-) -> tuple[ReviewedNight, ...]:
-    """Every scoring that a physician has decided about or signed, by its latest audit.
-
-    Args:
-        sessions: of the store's database, with the finding index filled in.
-        patient: of this patient's studies alone.
-    """
-    latest = (
-        select(func.max(ReadAuditRow.audit_id), AuditRow.hypnogram_id)
-        .join(AuditRow, AuditRow.id == ReadAuditRow.audit_id)
-        .join(HypnogramRow, HypnogramRow.id == AuditRow.hypnogram_id)
-        .join(StudyRow, StudyRow.id == HypnogramRow.study_id)
-        .where(
-            AuditRow.hypnogram_id.in_(select(DecisionRow.hypnogram_id))
-            | AuditRow.hypnogram_id.in_(select(SignatureRow.hypnogram_id))
-        )
-        .group_by(AuditRow.hypnogram_id)
-    )
-    if patient is not None:
-        latest = latest.where(StudyRow.patient == patient)
-    with sessions() as session:
-        audits = session.execute(latest).all()
-        return tuple(_night(session, audit, hypnogram) for audit, hypnogram in audits)
-
-
-def _night(session: Session, audit_id: int, hypnogram_id: int) -> ReviewedNight:
-    scored = _stages(
-        session.scalars(select(ReadAuditRow.stages).where(ReadAuditRow.audit_id == audit_id)).one()
-    )
-    flags = session.scalars(select(FlagFindingRow).where(FlagFindingRow.audit_id == audit_id))
-    findings = session.scalars(select(RuleFindingRow).where(RuleFindingRow.audit_id == audit_id))
-    decided = _decided(session, hypnogram_id)
-    rules: dict[tuple[str, Verdict], list[int]] = defaultdict(list)
-    for row in findings:
-        own_stage = row.rule.partition(".")[0]
-        rules[row.rule, Verdict(row.verdict)] += [
-            epoch
-            for epoch in json.loads(row.epochs)
-            if epoch in decided and (row.cited or scored[epoch] == own_stage)
-        ]
-    signatures = session.execute(
-        select(SignatureRow.stages, SignatureRow.at)
-        .where(SignatureRow.hypnogram_id == hypnogram_id)
-        .order_by(SignatureRow.number)
-    ).all()
-    return ReviewedNight(
-        scored=scored,
-        decided=decided,
-        flags={row.code: json.loads(row.epochs) for row in flags},
-        rules=rules,
-        signed=_stages(signatures[-1].stages) if signatures else (),
-        signed_at=signatures[0].at if signatures else None,
-    )
-
-
-def _decided(session: Session, hypnogram_id: int) -> Mapping[int, bool]:
-    decisions = session.execute(
-        select(DecisionRow.epoch, DecisionRow.scored, DecisionRow.stage)
-        .where(
-            DecisionRow.hypnogram_id == hypnogram_id,
-            settles(),
-        )
-        .order_by(DecisionRow.id)
-    )
-    return {epoch: scored != stage for epoch, scored, stage in decisions}
-
-
-def _stages(document: str) -> tuple[Stage, ...]:
-    return tuple(Stage(stage) for stage in json.loads(document))

@@ -17,7 +17,10 @@ from connector.shelf.agreement_figures import Week, monday_of
 WIDTH, HEIGHT = 640.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 14.0, 12.0, 26.0
 _BAR_WIDTH = 26.0
-_ROW, _ROW_LABELS, _ROW_VALUES = 24.0, 176.0, 150.0
+_ROW, _ROW_VALUES = 24.0, 130.0
+_LETTER = 6.8
+"""How wide a letter of a row's name is at most, on average."""
+
 _MOST_DATES = 8
 
 
@@ -41,11 +44,15 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class LineChart:
-    """Values by week."""
+class Frame:
+    """What a drawing by week stands in.
 
-    dots: tuple[Dot, ...]
-    path: str
+    Attributes:
+        across: lines across it, with their values.
+        dates: some weeks along it.
+        description: in words.
+    """
+
     across: tuple[Tick, ...]
     dates: tuple[Tick, ...]
     description: str
@@ -54,6 +61,15 @@ class LineChart:
     left: float = _LEFT
     right: float = WIDTH - _RIGHT
     bottom: float = HEIGHT - _BOTTOM
+
+
+@dataclass(frozen=True, slots=True)
+class LineChart:
+    """Values by week."""
+
+    frame: Frame
+    dots: tuple[Dot, ...]
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +88,8 @@ class Block:
 class StackedChart:
     """Counts by week, one verdict on the other."""
 
+    frame: Frame
     blocks: tuple[Block, ...]
-    across: tuple[Tick, ...]
-    dates: tuple[Tick, ...]
-    description: str
-    width: float = WIDTH
-    height: float = HEIGHT
-    left: float = _LEFT
-    right: float = WIDTH - _RIGHT
-    bottom: float = HEIGHT - _BOTTOM
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +120,8 @@ class RateChart:
     across: tuple[Tick, ...]
     height: float
     description: str
+    left: float
     width: float = WIDTH
-    left: float = _ROW_LABELS
     right: float = WIDTH - _ROW_VALUES
     bar: float = 11.0
 
@@ -160,7 +169,8 @@ def precision_chart(weeks: Sequence[Week]) -> LineChart | None:
 
 def rate_chart(rates: Mapping[str, Rate], description: str) -> RateChart:
     """A row for each share, in the order given."""
-    left, right = _ROW_LABELS, WIDTH - _ROW_VALUES
+    left = 16 + _LETTER * max(map(len, rates), default=0)
+    right = WIDTH - _ROW_VALUES
     height = _ROW * len(rates) + _BOTTOM
 
     def place(share: float | None) -> float:
@@ -181,6 +191,7 @@ def rate_chart(rates: Mapping[str, Rate], description: str) -> RateChart:
         across=tuple(Tick(place(step / 4), f"{step * 25} %") for step in range(5)),
         height=height,
         description=description,
+        left=left,
     )
 
 
@@ -209,12 +220,9 @@ def verdicts_chart(counted: Iterable[tuple[datetime, Verdict, int]]) -> StackedC
                     Block(x[monday] - width / 2, upper, width, height, verdict.value, words)
                 )
             below += n
-    return StackedChart(
-        tuple(blocks),
-        tuple(Tick(_y(step / 2), f"{top * step // 2}") for step in range(3)),
-        _date_ticks(x),
-        "How the rule came out, by the week of the audit",
-    )
+    across = tuple(Tick(_y(step / 2), f"{top * step // 2}") for step in range(3))
+    description = "How the rule came out, by the week of the audit"
+    return StackedChart(Frame(across, _date_ticks(x), description), tuple(blocks))
 
 
 def _line(
@@ -223,7 +231,7 @@ def _line(
     path = " ".join(
         f"{'L' if index else 'M'}{dot.x:.1f} {dot.y:.1f}" for index, dot in enumerate(dots)
     )
-    return LineChart(tuple(dots), path, across, _date_ticks(x), description)
+    return LineChart(Frame(across, _date_ticks(x), description), tuple(dots), path)
 
 
 def _dates_scale(mondays: Sequence[date]) -> Mapping[date, float]:

@@ -18,11 +18,12 @@ from connector.desk.review_store import ReviewStore
 from connector.desk.sessions import Visitor
 from connector.desk.visible import audited, visible_study
 from connector.html import render
-from connector.shelf.agreement_figures import FEW_NIGHTS, agreement_figures, reviewed_nights
+from connector.shelf.agreement_figures import FEW_NIGHTS, agreement_figures
 from connector.shelf.book import ServiceBook, stylesheet, stylesheet_within
 from connector.shelf.charts import kappa_chart, precision_chart, rate_chart, verdicts_chart
 from connector.shelf.finding_index import FindingIndex
 from connector.shelf.history import epoch_history
+from connector.shelf.night_reader import NightReader
 from connector.store import Store, StoredStudy, utc_now
 from connector.trail import Action, sha256
 from connector.trail_bundle import export_bundle
@@ -52,6 +53,7 @@ def shelf_routes(
     """
     routes = APIRouter()
     index = FindingIndex(store.sessions)
+    nights = NightReader(store.sessions)
     service_book = ServiceBook()
     Visiting = Annotated[Visitor, Depends(visitor_of)]  # noqa: N806 - a type
 
@@ -133,7 +135,7 @@ def shelf_routes(
     def shelf(visitor: Auditing) -> str:
         """How far the AI, the audit and physicians agree."""
         unread = index.catch_up()
-        figures = agreement_figures(reviewed_nights(store.sessions, visitor.person.patient))
+        figures = agreement_figures(nights.nights(visitor.person.patient))
         flags = {code.replace("-", " "): each for code, each in figures.flags.items()}
         return render(
             "shelf.html",

@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import text
 
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
-from connector.desk.review import Action
-from connector.desk.review_store import DecisionRow
-from connector.shelf.agreement_figures import agreement_figures, reviewed_nights
+from connector.desk.review import Action, Meaning
+from connector.desk.review_store import DecisionRow, SignatureRow
+from connector.shelf.agreement_figures import agreement_figures
 from connector.shelf.finding_index import FindingIndex
+from connector.shelf.night_reader import NightReader
 from connector.store import Store, utc_now
 
-N_NIGHTS = 200
+N_NIGHTS = 400
 N_EPOCHS = 960
 RULES = [f"N{n}.{k}" for n in (1, 2, 3) for k in range(1, 6)]
 DECIDED = 60
@@ -47,9 +48,10 @@ def _audit(rng: random.Random) -> str:
 
 
 def _took(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    """Processor time, which says the same whatever else the machine does."""
+    began = time.process_time()
     work()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 @pytest.mark.benchmark
@@ -66,8 +68,10 @@ def test_the_shelf_over_many_nights(tmp_path: Path) -> None:
     read = _took(lambda: index.catch_up(most=1))
     _copy(store)
 
+    nights = NightReader(store.sessions)
+
     def agreement() -> object:
-        return agreement_figures(reviewed_nights(store.sessions))
+        return agreement_figures(nights.nights())
 
     figures = {
         "read one audit into the index": read,
@@ -78,14 +82,17 @@ def test_the_shelf_over_many_nights(tmp_path: Path) -> None:
         "agreement, when first asked for": _took(agreement),
         "agreement": _took(agreement),
     }
-    print(f"\n{N_NIGHTS} nights of {N_EPOCHS} epochs, {len(audit) / 1e6:.1f} MB an audit")
+    print(
+        f"\n{N_NIGHTS} nights of {N_EPOCHS} epochs, "
+        f"{len(audit) / 1e6:.1f} MB an audit; processor time"
+    )
     for name, seconds in figures.items():
         print(f"{name:40} {seconds * 1000:8.1f} ms  {seconds / read:6.2f} of reading one audit")
     store.close()
 
 
 def _copy(store: Store) -> None:
-    """Gives every night the findings of the last, and sixty decisions."""
+    """Gives every night the findings of the last, sixty decisions and a signature."""
     with store.sessions.begin() as session:
         for table, columns in {
             "read_audits": "stages",
@@ -114,4 +121,20 @@ def _copy(store: Store) -> None:
             )
             for night in range(1, N_NIGHTS + 1)
             for epoch in range(DECIDED)
+        )
+        session.add_all(
+            SignatureRow(
+                hypnogram_id=night,
+                number=1,
+                signer="A",
+                meaning=Meaning.AUTHORSHIP.value,
+                content_sha256="0" * 64,
+                last_decision=night * DECIDED,
+                stages=json.dumps(["N2"] * N_EPOCHS),
+                changed="[]",
+                at=utc_now(),
+                written=True,
+                problem="",
+            )
+            for night in range(1, N_NIGHTS + 1)
         )

@@ -446,6 +446,17 @@ def test_a_claim_lights_its_place_in_the_signal(desk: DeskUnderTest, opened: Ope
     expect(place).to_have_css("visibility", "visible")
 
 
+def test_a_case_is_drawn_on_its_rules_page_as_in_the_book(opened: Opened) -> None:
+    page = opened()
+    widths = []
+    for path in ("/rulebook/book", "/rulebook/N2.1"):
+        page.goto(path)
+        bars = page.locator("#N2\\.1 rect.bar")
+        widths.append(bars.evaluate_all("bars => bars.map((bar) => bar.getBBox().width)"))
+    assert widths[0], "cases are drawn"
+    assert widths[0] == widths[1]
+
+
 # ── for everybody ─────────────────────────────────────────────────────────────────────────
 
 

@@ -27,10 +27,10 @@ from connector.rulebook_book import Rate
 from connector.shelf.agreement_figures import (
     ReviewedNight,
     agreement_figures,
-    reviewed_nights,
 )
 from connector.shelf.charts import kappa_chart, precision_chart, verdicts_chart
 from connector.shelf.finding_index import Finding, FindingIndex
+from connector.shelf.night_reader import NightReader
 from connector.store import Store
 from connector.tables import AuditRow, HypnogramRow
 from connector.trail import Action
@@ -175,7 +175,7 @@ def test_findings_over_time_are_stacked_by_week() -> None:
     first, upon, later = chart.blocks
     assert first.x == upon.x != later.x
     assert upon.y + upon.height == pytest.approx(first.y)
-    assert first.y + first.height == pytest.approx(chart.bottom)
+    assert first.y + first.height == pytest.approx(chart.frame.bottom)
     assert first.height == pytest.approx(3 * upon.height)
     assert later.y == pytest.approx(upon.y)
     assert "2026-02-23: 30 supported" in first.words
@@ -189,13 +189,26 @@ def test_the_index_works_on_either_database(database_url: str) -> None:
     assert index.catch_up() == 0
     assert index.findings("N2.1", 3, 2, cited=True).findings[0].epoch == 6
     assert len(index.over_time("N2.1")) == 2
-    assert reviewed_nights(store.sessions) == ()
+    nights = NightReader(store.sessions)
+    assert nights.nights() == nights.nights("Patient/1") == ()
+    _decide(store, 4, Choice.ACCEPT, Stage.N2)
+    assert [night.decided for night in nights.nights("Patient/1")] == [{4: False}]
+    assert nights.nights("Patient/2") == ()
     store.close()
 
 
 # ── agreement ─────────────────────────────────────────────────────────────────────────────
 
 SIGNED_AT = datetime(2026, 3, 4, tzinfo=UTC)
+STAGES = (Stage.N2,) * N_EPOCHS
+
+
+def _decide(store: Store, epoch: int, action: Choice, stage: Stage, proposed: bool = False) -> None:
+    """A decision about the store's first scoring."""
+    reviews = ReviewStore(store.sessions)
+    role = "technologist" if proposed else "physician"
+    new = NewDecision(epoch, action, stage, "A", role, proposed)
+    reviews.decide(reviews.review(1, STAGES, (0,)), new)
 
 
 def night(**more: object) -> ReviewedNight:
@@ -269,29 +282,41 @@ def test_a_kappa_below_chance_stays_in_the_drawing() -> None:
     upside_down = tuple(reversed(night().scored))
     chart = kappa_chart(agreement_figures([night(signed=upside_down)]).weeks)
     assert chart is not None
-    assert chart.dots[0].y == pytest.approx(chart.bottom)
+    assert chart.dots[0].y == pytest.approx(chart.frame.bottom)
 
 
 @pytest.mark.usefixtures("index")
 def test_what_waits_for_a_physician_is_not_decided(store: Store) -> None:
-    reviews = ReviewStore(store.sessions)
-    stages = (Stage.N2,) * N_EPOCHS
-
-    def decide(epoch: int, action: Choice, stage: Stage, proposed: bool = False) -> None:
-        review = reviews.review(1, stages, (0,))
-        role = "technologist" if proposed else "physician"
-        reviews.decide(review, NewDecision(epoch, action, stage, "A", role, proposed))
-
-    decide(0, Choice.OVERRIDE, Stage.N1)
-    decide(5, Choice.OVERRIDE, Stage.N1, proposed=True)
-    decide(10, Choice.SECOND_READER, Stage.N2)
-    decide(11, Choice.ACCEPT, Stage.N2)
-    (known,) = reviewed_nights(store.sessions)
+    _decide(store, 0, Choice.OVERRIDE, Stage.N1)
+    _decide(store, 5, Choice.OVERRIDE, Stage.N1, proposed=True)
+    _decide(store, 10, Choice.SECOND_READER, Stage.N2)
+    _decide(store, 11, Choice.ACCEPT, Stage.N2)
+    _decide(store, 12, Choice.NOTE, Stage.N2)
+    nights = NightReader(store.sessions)
+    (known,) = nights.nights()
     assert known.decided == {0: True, 11: False}
-    assert known.scored == stages
+    assert known.scored == STAGES
     assert known.rules["N2.1", Verdict.CONTRADICTED] == [0]
     assert known.signed_at is None
-    assert reviewed_nights(store.sessions, "Patient/2") == ()
+    assert nights.nights("Patient/2") == ()
+
+
+@pytest.mark.usefixtures("index")
+def test_a_night_is_read_again_once_something_is_new(store: Store) -> None:
+    nights = NightReader(store.sessions)
+    _decide(store, 0, Choice.ACCEPT, Stage.N2)
+    (first,) = nights.nights()
+    assert nights.nights()[0] is first
+    _decide(store, 1, Choice.OVERRIDE, Stage.W)
+    assert nights.nights()[0].decided == {0: False, 1: True}
+    reviews = ReviewStore(store.sessions)
+    review = reviews.review(1, STAGES, (0,))
+    reviews.sign(review, PHYSICIAN, review.content_sha256)
+    assert nights.nights()[0].signed[:3] == (Stage.N2, Stage.W, Stage.N2)
+    changed = document(shift=1)
+    store.add_audit("s1", STAGER, "{}", b"", RULEBOOK, json.dumps(changed), "[]")
+    assert FindingIndex(store.sessions).catch_up() == 0
+    assert len(nights.nights()) == 1, "another scoring, which nobody has looked at yet"
 
 
 # ── the pages ─────────────────────────────────────────────────────────────────────────────
