@@ -37,7 +37,7 @@ class AuditEventWriter:
                 for event in audit_events(exchange, server, self._machine, patient):
                     if self._refused:
                         return
-                    self._client.create(event)
+                    self._client.post(event)
         except FhirError as error:
             # One that is away now may take the next study's.
             self._refused = not isinstance(error, ServerDown | Throttled)

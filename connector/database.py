@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session, sessionmaker
 
 from auditor.errors import SettingsRefused
 
@@ -23,7 +24,23 @@ MIGRATION_LOCK = 7_340_041
 SWEEP_LOCK = 7_340_042
 
 READS_ONLY = "somnoaudit_reads_only"
-"""Execution option of a long transaction that writes nothing, and keeps no writer waiting."""
+"""Execution option of a transaction that writes nothing: no writer waits for it, nor it for one."""
+
+
+class Sessions(sessionmaker[Session]):
+    """``sessions()`` reads, and waits for no writer; ``sessions.begin()`` reads and writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self._reading = engine.execution_options(**{READS_ONLY: True})
+
+    def __call__(self, **options: Any) -> Session:
+        return super().__call__(**{"bind": self._reading, **options})
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        with super().__call__() as session, session.begin():
+            yield session
 
 
 def open_database(url: str) -> Engine:

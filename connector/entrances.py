@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +12,7 @@ from connector.cds_callers import Callers
 from connector.cds_cards import Desk
 from connector.cds_hooks import cds_routes
 from connector.event_numbers import EventNumbers
-from connector.fhir import FhirClient
+from connector.fhir import FhirClient, ServerBroken, ServerDown, Throttled
 from connector.hooks import HOOK
 from connector.rounds import Rounds
 from connector.settings import Settings
@@ -20,6 +21,8 @@ from connector.subscriptions import OurSubscription
 from connector.trigger import Sweep
 from connector.used_tokens import UsedTokens
 from connector.workflow import Worker
+
+log = logging.getLogger("somnoaudit")
 
 
 class Entrances:
@@ -74,7 +77,7 @@ class Entrances:
             secret: that notifications are to bring.
 
         Raises:
-            FhirError: the EHR cannot be asked.
+            FhirError: the EHR does not let us in, or is none.
         """
         ours = OurSubscription(
             self._ehr,
@@ -84,7 +87,10 @@ class Entrances:
             EventNumbers(self._store.sessions),
             self._worker.take_hint,
         )
-        ours.ensure()
+        try:
+            ours.ensure()
+        except (ServerDown, ServerBroken, Throttled) as error:
+            log.warning("%s; it is asked again with each sweep", error)
         with self._rounds.going(self._look_for_new, ours.check):
             yield
 

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from auditor.errors import UsageError
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
 from connector import trail
-from connector.database import READS_ONLY, SWEEP_LOCK, is_postgresql, open_database
+from connector.database import READS_ONLY, SWEEP_LOCK, Sessions, is_postgresql, open_database
 from connector.tables import (
     AuditRow,
     EvidenceRow,
@@ -152,7 +152,7 @@ class Store:
 
     def __init__(self, engine: Engine, clock: Clock = utc_now, actor: str = "somnoaudit") -> None:
         self._engine = engine
-        self._session = sessionmaker(engine, expire_on_commit=False)
+        self._session = Sessions(engine)
         self._clock = clock
         self._actor = actor
 

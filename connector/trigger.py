@@ -115,15 +115,20 @@ def _told_again(
 def new_documents(client: FhirClient, since: datetime) -> Iterator[Resource]:
     """The recordings of polysomnographies that were stored or changed since.
 
+    Of a server that cannot search by that time, all are looked through.
+
     Raises:
         FhirError: the EHR did not answer as it must.
     """
-    criteria = {
-        "type": TYPES,
-        "status": "current",
-        "_lastUpdated": f"ge{since.isoformat(timespec='seconds')}",
-    }
-    return client.search("DocumentReference", criteria)
+    criteria = {"type": TYPES, "status": "current"}
+    told_since = {**criteria, "_lastUpdated": f"ge{since.isoformat(timespec='seconds')}"}
+    try:
+        yield from client.search("DocumentReference", told_since)
+    except Unprocessable:
+        for document in client.search("DocumentReference", criteria):
+            stored = _stored_at(document)
+            if stored is None or stored >= since:
+                yield document
 
 
 class Sweep:

@@ -24,7 +24,7 @@ from typing import Any, NotRequired, Protocol, Self, TypeAlias, TypedDict, TypeV
 from uuid import uuid4
 
 from dbos import DBOS, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from auditor.errors import ServerFailed, SomnoauditError
 from connector.database import only_worker_here
@@ -389,7 +389,7 @@ class Worker:
         self._check_that_it_runs()
         try:
             self._told(run, reason)
-            self._store.fail(run.study_id, reason, run)
+            self._patiently(lambda: self._store.fail(run.study_id, reason, run), _may_pass)
         except WorkerGone:
             raise _Stopped from None
         self.let_go()
@@ -409,7 +409,7 @@ class Worker:
     def _attempt(self, run: Run, state: State, work: Callable[[], Any]) -> _Outcome:
         self._check_that_it_runs()
         try:
-            self._store.advance(run.study_id, state, run)
+            self._patiently(lambda: self._store.advance(run.study_id, state, run), _may_pass)
             self._watch(Moment(run.study_id, state))
             log.info("%s begins", state.value)
             with span(state.value, run.study_id, run.number, tries=run.tries):
@@ -434,7 +434,7 @@ class Worker:
         return {"reason": reason, "result": None}
 
     def _patiently(self, work: Callable[[], _T], passes: Callable[[ServerFailed], bool]) -> _T:
-        """Does it, again after ever longer waits while a server is away."""
+        """Does it, again after ever longer waits while a server or the database is away."""
         for wait_s in self._waits_s:
             try:
                 return work()
@@ -442,6 +442,9 @@ class Worker:
                 if not passes(error):
                     raise
                 log.warning("%s; trying again in %.0f s", error, wait_s)
+            except OperationalError as error:
+                away = type(error.orig).__name__
+                log.warning("the database did not answer (%s); again in %.0f s", away, wait_s)
             if self._stop.wait(wait_s):
                 raise _Stopped
         return work()

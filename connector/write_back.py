@@ -27,6 +27,7 @@ from connector.fhir import (
     Conflict,
     FhirClient,
     FhirError,
+    NoTransaction,
     Operations,
     Resource,
     SeveralMatch,
@@ -171,26 +172,28 @@ class _Writing:
         missing = [entry for entry in self._missing() if self._stands_alone(entry)]
         if not missing:
             return
-        try:
-            results = self._client.transaction([self._request_for(entry) for entry in missing])
-        except (Throttled, Unauthorized):
-            raise
-        except FhirError as error:
-            # Not only a refusal: what takes too long at once ends in a gateway's 504.
-            log.info("%s; the resources go one by one", error.problem)
-            self.look_up()
-            return
         answered = [
             (entry, reference, _status(result))
-            for entry, result in zip(missing, results, strict=True)
+            for entry, result in zip(missing, self._sent_at_once(missing), strict=False)
             if (reference := _reference_of(entry, result)) is not None
         ]
         self.look_up()
         # An index that lags behind does not find what the answer names.
         for entry, reference, _ in answered:
             if entry.full_url not in self._found:
-                self.stored[entry.full_url] = reference
+                self._keep(entry, self._client.read(*reference.split("/")))
         self._give_way([(entry, mine) for entry, mine, status in answered if status == _CREATED])
+
+    def _sent_at_once(self, entries: Sequence[Entry]) -> Sequence[Resource]:
+        """What is answered to each entry; nothing where the server will not have them so."""
+        try:
+            return self._client.transaction([self._request_for(entry) for entry in entries])
+        except (Throttled, Unauthorized):
+            raise
+        except FhirError as error:
+            # Not only a refusal: what takes too long at once ends in a gateway's 504.
+            log.info("%s; the resources go one by one", error.problem)
+            return error.results if isinstance(error, NoTransaction) else ()
 
     def _request_for(self, entry: Entry) -> Resource:
         return {
@@ -205,7 +208,10 @@ class _Writing:
 
     def _give_way(self, created: Sequence[tuple[Entry, str]]) -> None:
         """Takes back what a transaction created beside the older report of another writer."""
-        if not any(e.role == REPORT and self.stored[e.full_url] != mine for e, mine in created):
+        reports = (
+            (reference_to(self._found[e.full_url]), mine) for e, mine in created if e.role == REPORT
+        )
+        if all(counts == mine for counts, mine in reports):
             return
         self._take_back_unless_reported(created)
         self.look_up()
@@ -250,7 +256,10 @@ class _Writing:
         for entry in self._missing():
             criteria = self._resolved(entry.criteria)
             resource = self._resolved(entry.resource)
-            stored, is_new = _created_once(self._client, resource, criteria)
+            if (found := self._found.get(entry.full_url)) is not None:
+                stored, is_new = found, False
+            else:
+                stored, is_new = _created_once(self._client, resource, criteria)
             if _mentions(stored, self._urls):
                 kept = {"id": stored["id"], "meta": stored.get("meta", {})}
                 stored = self._client.update(resource | kept)

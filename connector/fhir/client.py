@@ -214,6 +214,18 @@ class FhirClient:
         stored = self._stored(request, response, resource_type, if_none_exist)
         return stored, response.status_code == HTTPStatus.CREATED
 
+    def post(self, resource: Resource) -> None:
+        """Stores a new resource of which nobody needs to know more, such as an AuditEvent.
+
+        Not repeated after a failure that leaves open whether it was done.
+
+        Raises:
+            FhirError: the server did not answer as it must.
+        """
+        resource_type = resource["resourceType"]
+        url = self._wire.url(resource_type)
+        self._wire.send(f"POST {resource_type}", "POST", url, body=resource, repeatable=False)
+
     def update(self, resource: Resource) -> Resource:
         """Stores a new version of a resource and returns it as stored.
 
@@ -320,9 +332,12 @@ class FhirClient:
         )
         answer = self._resource(request, response, "Bundle")
         results: list[Resource] = answer.get("entry", [])
-        if answer.get("type") != "transaction-response" or len(results) != len(entries):
+        is_whole = len(results) == len(entries)
+        if answer.get("type") != "transaction-response" or not is_whole:
             self._takes_transactions = False
-            raise NoTransaction(self.server, request, "answered with no transaction-response")
+            error = NoTransaction(self.server, request, "answered with no transaction-response")
+            error.results = results if is_whole else ()
+            raise error
         return results
 
     # ── answers ───────────────────────────────────────────────────────────────────────────

@@ -26,14 +26,14 @@ codes and element paths.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import httpx
 from pydantic import ValidationError
 
 from auditor.errors import ServerFailed
-from connector.fhir.bundles import OperationOutcome
+from connector.fhir.bundles import OperationOutcome, Resource
 from connector.fhir.waits import rest_asked_for_s
 
 
@@ -115,6 +115,13 @@ class BadAnswer(FhirError):
 
 
 class NoTransaction(BadAnswer):
+    """
+    Attributes:
+        results: the entries of its answer all the same, where there is one for each that was
+            sent; otherwise none.
+    """
+
+    results: Sequence[Resource] = ()
     remedy = "let the server's administrator look into how it treats transactions"
 
 

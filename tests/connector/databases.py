@@ -29,7 +29,11 @@ class running_postgresql:  # noqa: N801 used like a function
         if self._user:
             shutil.chown(self._folder, self._user)
         self._run("initdb", "-D", self._data, "-U", "somnoaudit", "-A", "trust", "-N")
-        options = f"-k {self._folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off"
+        # A worker takes about ten connections, and a test runs sixteen at once.
+        options = (
+            f"-k {self._folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off "
+            "-c max_connections=400"
+        )
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", self._data, "-w", "-l", log, "-o", options, "start")
         return f"postgresql://somnoaudit@/postgres?host={self._folder}"

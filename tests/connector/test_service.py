@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -270,14 +271,15 @@ class DyingSteps(EhrSteps):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _die_of_answer(response: httpx.Response) -> None:
-    """Kills the process once the EHR has written something: the answer is never heard."""
-    if response.request.method == "POST":
-        os.kill(os.getpid(), signal.SIGKILL)
+def _dying_of_answer(number: int) -> Callable[[httpx.Response], None]:
+    """Kills the process once the EHR has answered so often: this answer is never heard."""
+    answers = count(1)
 
+    def hear(_response: httpx.Response) -> None:
+        if next(answers) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-# By step, or at the first answer to a write of the report.
-DEATHS = ["pull", "score", "answer", "report"]
+    return hear
 
 
 def _work(
@@ -286,8 +288,8 @@ def _work(
     store = Store.open(url)
     watch = EhrWatch(store, base_url)
     hooks = {name: list(told) for name, told in watch.hooks.items()}
-    if death == "answer":
-        hooks["response"].insert(0, _die_of_answer)
+    if death.isdigit():
+        hooks["response"].insert(0, _dying_of_answer(int(death)))
     client = FhirClient(base_url, hooks=hooks)
     steps = DyingSteps(
         client,
@@ -306,51 +308,98 @@ def _work(
     (folder / "end").write_text(ended.state)
 
 
+NewUrl = Callable[[str], str]
+
+
 @pytest.fixture(params=DATABASES)
-def urls(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """A database for each death."""
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
+    """Gives the address of a new database."""
     if request.param == "sqlite":
-        return {death: f"sqlite:///{tmp_path / death / 'somnoaudit.db'}" for death in DEATHS}
+        return lambda name: f"sqlite:///{tmp_path / name / 'somnoaudit.db'}"
     server = request.getfixturevalue("postgresql")
-    return {death: new_database(server) for death in DEATHS}
+    return lambda _: new_database(server)
+
+
+class Trials:
+    """Studies of one EHR, each with a worker and a database of its own."""
+
+    def __init__(self, ehr: DemoEhr, fhir: FhirClient, scoring: Path, folder: Path) -> None:
+        self._ehr = ehr
+        self._fhir = fhir
+        self._scoring = scoring
+        self._folder = folder
+        self._placed: dict[str, PlacedStudy] = {}
+        self._urls: dict[str, str] = {}
+        self._spawn = multiprocessing.get_context("forkserver")
+        self._spawn.set_forkserver_preload(["connector.steps"])
+
+    def place(self, death: str, url: str) -> None:
+        self._placed[death] = _place(self._fhir, self._scoring)
+        self._urls[death] = url
+        (self._folder / death).mkdir()
+
+    def run(self, *, deadly: bool) -> list[int | None]:
+        """How the process of each study ended."""
+        processes = []
+        for death, placed in self._placed.items():
+            (order,) = find_studies(self._fhir, placed.document)
+            study = NamedStudy(study_id=order.id, source=order.document)
+            place = (self._folder / death, self._urls[death], self._ehr.base_url, self._scoring)
+            dies_in = death if deadly else ""
+            processes.append(self._spawn.Process(target=_work, args=(*place, study, dies_in)))
+            processes[-1].start()
+        for process in processes:
+            process.join(600)
+        return [process.exitcode for process in processes]
+
+    def check(self) -> None:
+        """One of each in the EHR, as in the store, and a trail that is whole."""
+        for death, placed in self._placed.items():
+            folder = self._folder / death
+            assert (folder / "end").read_text() == "reported", death
+            (report,) = _written(self._fhir, placed, "DiagnosticReport")
+            observations = _written(self._fhir, placed, "Observation")
+            assert {reference_to(o) for o in observations} == {
+                r["reference"] for r in report["result"]
+            }, death
+            (task,) = self._fhir.search("Task", {"patient": placed.patient})
+            assert task["focus"]["reference"] == reference_to(report)
+            store = Store.open(self._urls[death])
+            (study,) = store.studies()
+            assert study.report == reference_to(report)
+            assert store.verify_trail(AnchorFile(folder / "anchors").anchors()).breaks == ()
+            store.close()
 
 
 def test_a_worker_killed_within_a_step_ends_with_one_of_each(
-    ehr: DemoEhr, fhir: FhirClient, scoring: Path, tmp_path: Path, urls: dict[str, str]
+    ehr: DemoEhr, fhir: FhirClient, scoring: Path, tmp_path: Path, new_url: NewUrl
 ) -> None:
-    placed = {death: _place(fhir, scoring) for death in DEATHS}
-    spawn = multiprocessing.get_context("forkserver")
-    spawn.set_forkserver_preload(["connector.steps"])
+    trials = Trials(ehr, fhir, scoring, tmp_path)
+    # At a step's end, at the answer to the download, and at the one to the transaction.
+    deaths = ("pull", "score", "report", "4", "11")
+    for death in deaths:
+        trials.place(death, new_url(death))
+    assert trials.run(deadly=True) == [-signal.SIGKILL] * len(deaths)
+    assert trials.run(deadly=False) == [0] * len(deaths)
+    trials.check()
 
-    def work(deaths: dict[str, str]) -> list[int | None]:
-        processes = []
-        for death, dies_in in deaths.items():
-            folder = tmp_path / death
-            folder.mkdir(exist_ok=True)
-            (order,) = find_studies(fhir, placed[death].document)
-            study = NamedStudy(study_id=order.id, source=order.document)
-            arguments = (folder, urls[death], ehr.base_url, scoring, study, dies_in)
-            processes.append(spawn.Process(target=_work, args=arguments))
-            processes[-1].start()
-        for process in processes:
-            process.join(300)
-        return [process.exitcode for process in processes]
 
-    assert work({death: death for death in DEATHS}) == [-signal.SIGKILL] * len(DEATHS)
-    assert work(dict.fromkeys(DEATHS, "")) == [0] * len(DEATHS)
-
-    for death in DEATHS:
-        assert (tmp_path / death / "end").read_text() == "reported", death
-        (report,) = _written(fhir, placed[death], "DiagnosticReport")
-        observations = _written(fhir, placed[death], "Observation")
-        assert {reference_to(o) for o in observations} == {
-            r["reference"] for r in report["result"]
-        }, death
-        (task,) = fhir.search("Task", {"patient": placed[death].patient})
-        assert task["focus"]["reference"] == reference_to(report)
-        store = Store.open(urls[death])
-        (study,) = store.studies()
-        assert study.report == reference_to(report)
-        checked = store.verify_trail(AnchorFile(tmp_path / death / "anchors").anchors())
-        assert checked.breaks == ()
-        store.close()
+@pytest.mark.benchmark
+def test_a_worker_killed_at_any_answer_of_the_ehr_ends_with_one_of_each(
+    ehr: DemoEhr, fhir: FhirClient, scoring: Path, tmp_path: Path, new_url: NewUrl
+) -> None:
+    """All of them, which takes minutes."""
+    numbers = count(1)
+    ends: list[int | None] = []
+    while 0 not in ends:  # in which nobody died: there are no more answers
+        folder = tmp_path / f"from-{len(ends)}"
+        folder.mkdir()
+        trials = Trials(ehr, fhir, scoring, folder)
+        for _ in range(4):
+            number = str(next(numbers))
+            trials.place(number, new_url(f"{folder.name}/{number}"))
+        ends += trials.run(deadly=True)
+        assert set(ends) <= {0, -signal.SIGKILL}
+        assert trials.run(deadly=False) == [0] * 4
+        trials.check()
+    print(f"\nkilled at each of {ends.count(-signal.SIGKILL)} answers: one report each")

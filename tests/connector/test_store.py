@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from auditor.errors import SettingsRefused
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
 from connector.database import make_engine, migrate
 from connector.store import State, Store
-from connector.tables import Base
+from connector.tables import Base, StudyRow
 
 YASA = StagerIdentity("yasa", "0.8.1", None)
 RULEBOOK = RulebookIdentity("1", "ab" * 32)
@@ -65,6 +65,14 @@ def test_what_was_stored_outlives_the_process_that_stored_it(url: str) -> None:
     assert study is not None
     assert study.source == "DocumentReference/1"
     again.close()
+
+
+def test_who_reads_does_not_wait_for_who_writes(store: Store) -> None:
+    store.add_study("s1", "DocumentReference/1")
+    with store.sessions.begin() as session:
+        session.execute(update(StudyRow).values(reason="being written"))
+        (study,) = store.studies()
+    assert study.reason == "", "as it was before"
 
 
 def test_a_study_goes_from_queued_to_reported(url: str) -> None:

@@ -15,12 +15,13 @@ from databases import DATABASES, NEEDS_POSTGRESQL, new_database
 
 from auditor.errors import RecordingRefused, ServerFailed, SettingsRefused, UsageError
 from connector.documents import Json
-from connector.store import Run, State, Store, WorkerGone
+from connector.store import Run, State, Store, Waiting, WorkerGone
 from connector.workflow import WORKFLOW_VERSION, Moment, NamedStudy, Worker
 from staging.stager import Progress
 
 STUDY = NamedStudy(study_id="s1", source="DocumentReference/1")
 LEASE_S = 4.0
+REFUSAL = RecordingRefused("night.edf", "holds no EEG channel", "export the EEG too")
 
 
 class FolderSteps:
@@ -36,34 +37,34 @@ class FolderSteps:
         self.failures = list(failures)
 
     def find(self, hint: str | None) -> list[NamedStudy]:
-        self._at("find:start")
+        self.at("find:start")
         return [STUDY] if hint == STUDY["source"] else []
 
     def pull(self, run: Run) -> Json:
-        self._at("pull:start")
-        self._at("pull:end")
+        self.at("pull:start")
+        self.at("pull:end")
         return {"study": run.study_id, "source": run.source}
 
     def score(self, run: Run, study: Json, progress: Progress) -> None:
-        self._at("score:start")
+        self.at("score:start")
         assert study == {"study": run.study_id, "source": run.source}
         if self.failures:
             raise self.failures.pop(0)
         progress("stage", 0.5)
-        self._at("score:end")
+        self.at("score:end")
 
     def report(self, run: Run) -> str:
-        self._at("report:start")
+        self.at("report:start")
         (self.ehr / f"report-{run.study_id}").touch()
-        self._at("report:end")
+        self.at("report:end")
         return f"DiagnosticReport/{run.study_id}"
 
     def refuse(self, run: Run, reason: str) -> None:
-        self._at("refuse:start")
+        self.at("refuse:start")
         (self.ehr / f"refused-{run.study_id}").write_text(reason)
-        self._at("refuse:end")
+        self.at("refuse:end")
 
-    def _at(self, place: str) -> None:
+    def at(self, place: str) -> None:
         with (self.ehr / "log").open("a") as file:
             file.write(place + "\n")
         died = self.ehr / "died"
@@ -143,8 +144,7 @@ def test_a_hint_leads_to_its_study(store: Store, url: str, tmp_path: Path) -> No
 def test_a_refused_recording_ends_its_study_with_a_sentence(
     store: Store, url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    refusal = RecordingRefused("night.edf", "holds no EEG channel", "export the EEG too")
-    steps = FolderSteps(tmp_path, "", refusal)
+    steps = FolderSteps(tmp_path, "", REFUSAL)
     with Worker(store, url, steps) as worker:
         worker.submit(STUDY)
         study = worker.wait("s1", patience_s=30)
@@ -194,7 +194,7 @@ class PatientSteps(FolderSteps):
     """Scoring goes on until someone stops it."""
 
     def score(self, _run: Run, _study: Json, progress: Progress) -> None:
-        self._at("score:start")
+        self.at("score:start")
         while True:
             progress("stage", 0.1)
             time.sleep(0.01)
@@ -323,9 +323,37 @@ def test_an_sqlite_database_has_one_worker(tmp_path: Path, sqlite_url: str) -> N
 
 # ── killed ────────────────────────────────────────────────────────────────────────────────
 
-PLACES = ["find:start"] + [
-    f"{step}:{place}" for step in ("pull", "score", "report") for place in ("start", "end")
-]
+STEPS = [f"{step}:{place}" for step in ("pull", "score", "report") for place in ("start", "end")]
+# Between what one transaction of the store says and what DBOS, or the next one, does.
+BETWEEN = ["handed_over:start", "handed_over:end", "begin:end", "reported:start", "reported:end"]
+REFUSING = ["refuse:start", "refuse:end", "fail:start", "fail:end"]
+PLACES = ["find:start", *STEPS, *BETWEEN, *REFUSING]
+
+
+class DyingStore(Store):
+    """Passes through the places between the steps."""
+
+    at: Callable[[str], None]
+
+    def handed_over(self, study: Waiting, version: str) -> None:
+        self.at("handed_over:start")
+        super().handed_over(study, version)
+        self.at("handed_over:end")
+
+    def begin(self, study_id: str, number: int, worker: str) -> Run:
+        run = super().begin(study_id, number, worker)
+        self.at("begin:end")
+        return run
+
+    def reported(self, study_id: str, report: str, run: Run | None = None) -> None:
+        self.at("reported:start")
+        super().reported(study_id, report, run)
+        self.at("reported:end")
+
+    def fail(self, study_id: str, reason: str, run: Run | None = None) -> None:
+        self.at("fail:start")
+        super().fail(study_id, reason, run)
+        self.at("fail:end")
 
 
 @pytest.fixture(scope="module", params=DATABASES)
@@ -369,23 +397,52 @@ def _run_workers(work: dict[Path, tuple[str, str]], expected_exits: list[int]) -
 
 def _see_through(folder: Path, url: str, die_at: str) -> None:
     """What the processes run: take the hint if it was not taken, and see its study through."""
-    store = Store.open(url)
-    with Worker(store, url, FolderSteps(folder, die_at), lease_s=LEASE_S) as worker:
+    refusals = [REFUSAL] if die_at in REFUSING else []
+    steps = FolderSteps(folder, die_at, *refusals)
+    store = DyingStore.open(url)
+    store.at = steps.at
+    with Worker(store, url, steps, lease_s=LEASE_S) as worker:
         if not (folder / "died").exists():
             worker.take_hint(STUDY["source"])
         study = worker.wait("s1", patience_s=300)
     (folder / "end").write_text(json.dumps([study.state, study.report, study.reason]))
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ["find:start", *STEPS])
 def test_a_killed_process_goes_on_and_reports_once(place: str, killed: dict[str, Path]) -> None:
     folder = killed[place]
     assert json.loads((folder / "end").read_text()) == ["reported", "DiagnosticReport/s1", ""]
     assert [path.name for path in folder.glob("report-*")] == ["report-s1"]
-    starts = [entry for entry in FolderSteps(folder).log() if entry.endswith(":start")]
-    expected = [f"{step}:start" for step in ("find", "pull", "score", "report")]
-    again = expected.index(place.split(":")[0] + ":start")
-    assert starts == expected[: again + 1] + expected[again:]
+    expected = ["find", "pull", "score", "report"]
+    again = expected.index(place.partition(":")[0])
+    assert _begun(folder) == expected[: again + 1] + expected[again:]
+
+
+@pytest.mark.parametrize("place", BETWEEN)
+def test_killed_between_two_notes_it_does_no_step_twice(
+    place: str, killed: dict[str, Path]
+) -> None:
+    folder = killed[place]
+    assert json.loads((folder / "end").read_text()) == ["reported", "DiagnosticReport/s1", ""]
+    # What was written was not noted yet: only then is it looked for again.
+    again = ["report"] if place == "reported:start" else []
+    assert _begun(folder) == ["find", "pull", "score", "report", *again]
+
+
+@pytest.mark.parametrize("place", REFUSING)
+def test_killed_while_it_fails_it_fails_once(place: str, killed: dict[str, Path]) -> None:
+    folder = killed[place]
+    assert json.loads((folder / "end").read_text()) == ["failed", None, str(REFUSAL)]
+    assert (folder / "refused-s1").read_text() == str(REFUSAL)
+    assert list(folder.glob("report-*")) == []
+    assert _begun(folder) == ["find", "pull", "score"]
+
+
+def _begun(folder: Path) -> list[str]:
+    """The steps in their order, each time that they began."""
+    steps = ("find", "pull", "score", "report")
+    log = [entry.partition(":") for entry in FolderSteps(folder).log()]
+    return [name for name, _, place in log if name in steps and place == "start"]
 
 
 @NEEDS_POSTGRESQL
