@@ -200,10 +200,12 @@ class Derivation:
         channel: the signal, referenced as its label says.
         how: a sentence when it is not simply the recommended derivation as recorded
             ("F3-M2 as no F4 was recorded", "F4 minus M1"); empty otherwise.
+        bipolar: whether it lies between two electrodes of the scalp, as Fz-Cz does.
     """
 
     channel: Channel
     how: str = ""
+    bipolar: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TypeAlias
@@ -251,7 +251,7 @@ def choose_montage(recording: Recording, names: ChannelNames = NO_OWN_NAMES) -> 
         for candidate in search.candidates(role, names.of(role)):
             if isinstance(candidate, Derivation):
                 how = "; ".join(filter(None, (candidate.how, *obstacles)))
-                roles[role] = Derivation(candidate.channel, how)
+                roles[role] = replace(candidate, how=how)
                 break
             obstacles[candidate] = None
         else:
@@ -332,7 +332,8 @@ def _recorded(
 ) -> Iterator[Derivation | _Obstacle]:
     for channel in channels:
         if channel.sampling_rate_hz >= MINIMUM_RATE_HZ[role]:
-            yield Derivation(channel, f"{channel.label} {remark}" if remark else "")
+            how = f"{channel.label} {remark}" if remark else ""
+            yield Derivation(channel, how, bipolar=remark == _BIPOLAR)
         else:
             yield _too_slow(role, channel)
 
@@ -350,7 +351,7 @@ def _derived(
         else:
             source = DifferenceSource(electrode.source, reference.source)
             channel = Channel(name, rate_hz, n_samples, source)
-            yield Derivation(channel, f"{said} {remark}".strip())
+            yield Derivation(channel, f"{said} {remark}".strip(), bipolar=remark == _BIPOLAR)
 
 
 def _too_slow(role: Role, channel: Channel) -> _Obstacle:

@@ -36,7 +36,7 @@ from auditor.evidence.lobes import Lobes, of_the_eyes
 from auditor.evidence.movement import in_muscle
 from auditor.evidence.signals import Signal, Signals
 from auditor.evidence.thresholds import thresholds
-from auditor.vocabulary import EPOCH_S, Event, Measure, Phenomenon, Role
+from auditor.vocabulary import EPOCH_S, Event, Measure, Montage, Phenomenon, Role
 
 SMALLEST_UV = 75.0
 SLOWEST_HZ, FASTEST_HZ = 0.5, 2.0
@@ -61,8 +61,10 @@ healthy adults; children reach more)."""
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
-    """Slow waves in frontal and central channels; seconds and share of the epoch frontally."""
+    """Slow waves in frontal and central channels; seconds and share of the epoch where
+    amplitude counts."""
     moved = earlier[Phenomenon.MAJOR_BODY_MOVEMENT].events
+    measured_in = _measured_in(signals.montage)
     events: list[Event] = []
     measures = {}
     for role, signal in signals.channels(_SEARCHED):
@@ -70,9 +72,19 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
             continue
         swings = Swings.of(signal, signals).outside(moved)
         events += swings.waves().events(Phenomenon.SLOW_WAVE_ACTIVITY, signal.label)
-        if role is Role.FRONTAL:
+        if role is measured_in:
             measures = _measures(swings, signal.label, signals.n_epochs)
-    return Measured(signals.obstacles(Role.FRONTAL, SHOWN_UP_TO_HZ), tuple(events), measures)
+    return Measured(signals.obstacles(measured_in, SHOWN_UP_TO_HZ), tuple(events), measures)
+
+
+def _measured_in(montage: Montage) -> Role:
+    """Where amplitude counts: frontally, unless the frontal channel lies between two electrodes of
+    the scalp, as Fz-Cz does, and a central one does not (AASM scoring manual, section on adult
+    stage N3: C4-M1 in its place)."""
+    frontal, central = (montage.roles.get(role) for role in _SEARCHED)
+    if frontal and frontal.bipolar and central and not central.bipolar:
+        return Role.CENTRAL
+    return Role.FRONTAL
 
 
 def _measures(swings: Swings, label: str, n_epochs: int) -> dict[str, tuple[Measure, ...]]:

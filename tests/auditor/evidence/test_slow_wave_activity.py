@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simulated_eeg import add, background, everywhere, likely, montage, tone
@@ -116,3 +118,22 @@ def test_without_a_frontal_channel_there_is_no_measure_and_a_reason() -> None:
     epoch = measure(montage({Role.CENTRAL: eeg}, missing="no frontal EEG")).epochs[0]
     assert "slow_wave_seconds" not in epoch.measures
     assert epoch.not_assessable[SLOW] == "no frontal EEG"
+
+
+@pytest.mark.parametrize(
+    ("bipolar", "channel"),
+    [
+        ((), "frontal"),
+        ((Role.FRONTAL,), "central"),
+        ((Role.FRONTAL, Role.CENTRAL), "frontal"),
+    ],
+)
+def test_between_scalp_electrodes_amplitude_is_measured_centrally(
+    bipolar: tuple[Role, ...], channel: str
+) -> None:
+    eeg = background(30)
+    add(eeg, 5.0, tone(12.0, 1.0, 120.0))
+    here = everywhere(eeg)
+    roles = {role: replace(d, bipolar=role in bipolar) for role, d in here.roles.items()}
+    measures = measure(replace(here, roles=roles)).epochs[0].measures
+    assert measures["slow_wave_seconds"].channel == channel
