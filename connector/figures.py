@@ -44,6 +44,7 @@ class SleepFigures:
         stage_minutes: scored in each of the five stages.
         stage_share: of N1, N2, N3 and R in the total sleep time, of W in the time in bed.
         unscored_epochs: within the time in bed.
+        in_bed: from lights-off to lights-on as they are marked; None where they are not.
         notes: sentences for a physician about how far the figures can be trusted.
     """
 
@@ -57,6 +58,7 @@ class SleepFigures:
     stage_minutes: Mapping[Stage, float]
     stage_share: Mapping[Stage, float | None]
     unscored_epochs: int
+    in_bed: Span | None
     notes: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
@@ -72,6 +74,7 @@ class SleepFigures:
             "stage_minutes": {s.value: minutes for s, minutes in self.stage_minutes.items()},
             "stage_share": {s.value: share for s, share in self.stage_share.items()},
             "unscored_epochs": self.unscored_epochs,
+            "in_bed_s": self.in_bed and [self.in_bed.start_s, self.in_bed.end_s],
             "notes": list(self.notes),
         }
 
@@ -140,6 +143,7 @@ def sleep_figures(hypnogram: Hypnogram, in_bed: Span | None = None) -> SleepFigu
             for stage, n in counts.items()
         },
         unscored_epochs=n_unscored,
+        in_bed=in_bed,
         notes=tuple(notes),
     )
 

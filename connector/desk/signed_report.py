@@ -104,7 +104,7 @@ def _check_is_ours(report: Resource, written: Entry, night: SignedNight) -> None
         if changed:
             raise ReportChanged(
                 f"the report's {' and '.join(changed)} was changed in the EHR by others; "
-                "settle it there, and sign again"
+                "settle it there, and it is written by itself"
             )
     elif not already and report.get("status") not in _ONCE_SIGNED:
         raise ReportChanged(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auditor.vocabulary import SCORED_STAGES, Stage
+from auditor.vocabulary import SCORED_STAGES, Span, Stage
 from connector.desk.opened import OpenedStudy
 from connector.desk.review import Action, Decision, Review, restaged
 from connector.documents import Json
-from connector.figures import SleepFigures, lights_off_to_on, sleep_figures
+from connector.figures import SleepFigures, sleep_figures
 from connector.html import minutes, percent
 from connector.hypnogram import HypnogramDrawing, draw_density, draw_hypnogram
 from connector.wording import epoch_time
@@ -23,7 +23,8 @@ class Figure:
         name: in words.
         scored: by the stager.
         reviewed: with what was decided.
-        if_overridden: if besides the flagged epochs that are open were overridden.
+        if_overridden: if besides the flagged epochs that are open were overridden; None where
+            it is as reviewed.
     """
 
     name: str
@@ -75,17 +76,13 @@ def view_study(opened: OpenedStudy, review: Review) -> StudyView:
 
 
 def reviewed_figures(opened: OpenedStudy, review: Review) -> SleepFigures:
-    """The night's figures by the reviewed stages.
-
-    In bed is what it was for the report: lights are noted in the recording, which may be gone;
-    where it is, the whole recording counts, and the figures' notes say so.
-    """
+    """The night's figures by the reviewed stages; in bed is what it was for the report."""
     return _figures_of(opened, review.stages)
 
 
 def _figures_of(opened: OpenedStudy, stages: tuple[Stage, ...]) -> SleepFigures:
-    in_bed = lights_off_to_on(opened.montage.recording) if opened.montage else None
-    return sleep_figures(restaged(opened.hypnogram, stages), in_bed)
+    in_bed = opened.audit["summary"]["sleep"]["in_bed_s"]
+    return sleep_figures(restaged(opened.hypnogram, stages), in_bed and Span(*in_bed))
 
 
 def as_permitted(opened: OpenedStudy, review: Review) -> tuple[Stage, ...]:

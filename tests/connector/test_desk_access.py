@@ -12,10 +12,15 @@ import pytest
 from audited_night import RULEBOOK, STAGER, night_documents
 from desk_night import desk_service
 
+from connector.app import create_app
 from connector.desk.login_limit import MOST_TRIES, WITHIN_S, LoginLimit
+from connector.desk.mount import Desk
+from connector.desk.opened import OpenStudies
 from connector.desk.people import DeskRole, Person
 from connector.desk.review import Reason
+from connector.desk.review_store import ReviewStore
 from connector.desk.sessions import IDLE, Sessions
+from connector.hooks import HOOK
 from connector.store import Store, utc_now
 
 STUDY = "5ca1ab1e-0000-4000-8000-000000000001"
@@ -245,6 +250,68 @@ def test_a_launch_lists_its_own_patient_alone(client: Client, store: Store) -> N
     for patient in (PATIENT, "Patient/8"):
         assert "of-nobody-yet" not in client(person(DeskRole.PHYSICIAN, patient)).get("/").text
     assert STUDY not in client(person(DeskRole.PHYSICIAN, "Patient/8")).get("/").text
+
+
+# ── every route ───────────────────────────────────────────────────────────────────────────
+
+FOR_ALL = {
+    "/",
+    "/rulebook",
+    "/rulebook/book",
+    "/rulebook/{rule}",
+    "/shelf",
+}
+"""Routes that want a login and are about no single study."""
+
+FOR_NOBODY = {
+    "/login",
+    "/login/local",
+    "/login/ehr",
+    "/login/done",
+    "/launch",
+    "/logout",
+    "/healthz",
+    HOOK,
+    f"{HOOK}/{{_resource}}",
+    "/static/book.css",
+    "/static/book-part.css",
+}
+"""Routes that are open, or that programs ask with a secret of their own."""
+
+
+def every_route(store: Store) -> Iterator[tuple[str, str]]:
+    desk = Desk(store, OpenStudies(store, lambda _: None), ReviewStore(store.sessions), print)
+    for path, methods in create_app(desk, print, "a-secret").openapi()["paths"].items():
+        yield from ((method.upper(), path) for method in methods)
+
+
+def test_what_wants_a_login_is_known_route_by_route(client: Client, store: Store) -> None:
+    who = client(None)
+    for method, path in every_route(store):
+        filled = path.format(study_id=STUDY, number=12, rule="N2.1", _resource="Patient/1")
+        answer = who.request(method, filled)
+        is_asked = answer.status_code == 303 and answer.headers["Location"] == "/login"
+        open_to_all = path in FOR_NOBODY
+        assert is_asked is not open_to_all or path == "/logout", (method, path)
+        assert open_to_all or path in FOR_ALL or path.startswith("/studies/{study_id}"), path
+
+
+@pytest.mark.parametrize("role", list(DeskRole))
+def test_no_route_of_another_patients_study_answers(
+    client: Client, store: Store, role: DeskRole
+) -> None:
+    who = client(person(role, "Patient/8"))
+    visitor = Sessions(store.sessions).visitor(who.cookies["somnoaudit"])
+    assert visitor is not None
+    form = {"csrf": visitor.csrf, "seen": "0", "action": "accept"}
+    of_studies = [each for each in every_route(store) if "{study_id}" in each[1]]
+    assert len(of_studies) >= 12
+    for method, path in of_studies:
+        filled = path.format(study_id=STUDY, number=12)
+        data = form if method == "POST" else None
+        answer = who.request(method, filled, data=data)
+        refused = (403, 404) if role is DeskRole.TECHNOLOGIST else (404,)
+        assert answer.status_code in refused, (method, path)
 
 
 # ── forms, headers, cookies ───────────────────────────────────────────────────────────────

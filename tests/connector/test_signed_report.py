@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from hospital import Laboratory
 from pydantic import TypeAdapter
@@ -29,12 +30,15 @@ from auditor.vocabulary import (
     Stage,
     StagerIdentity,
 )
+from connector.app import create_app, serve
 from connector.demo_ehr import DemoEhr
+from connector.desk import mount
 from connector.desk.opened import OpenStudies
 from connector.desk.outbox import Outbox
 from connector.desk.people import DeskRole, Person
 from connector.desk.review import Action, Review, Signature
 from connector.desk.review_store import NewDecision, ReviewStore
+from connector.desk.sessions import Sessions
 from connector.documents import audit_json
 from connector.fhir import FhirClient, Resource
 from connector.figures import sleep_figures
@@ -250,6 +254,27 @@ def test_an_edit_made_in_the_ehr_is_not_overwritten(desk: Desk) -> None:
     signature = desk.review.signatures[0]
     assert not signature.written
     assert "conclusion was changed in the EHR by others" in signature.problem
+
+
+def test_the_page_says_what_others_changed_until_it_is_settled(desk: Desk) -> None:
+    report = desk.report()
+    desk.fhir.update(report | {"conclusion": "Rewritten in the EHR."})
+    desk.sign()
+    desk.outbox().write_all()
+    assert "conclusion was changed in the EHR by others" in _page(desk)
+    desk.fhir.update(desk.report() | {"conclusion": report["conclusion"]})
+    desk.outbox().write_all()
+    assert "does not have it yet" not in _page(desk)
+    assert desk.report()["status"] == "final"
+
+
+def _page(desk: Desk) -> str:
+    """The night's page as its physician sees it."""
+    made = mount.Desk(desk.store, desk.studies, desk.reviews, lambda: None)
+    token = Sessions(desk.store.sessions).begin(PHYSICIAN)
+    with serve(create_app(made, lambda _hint: None, "a-secret"), "127.0.0.1", 0) as address:
+        study = f"{address}/studies/{desk.order.id}"
+        return httpx.get(study, cookies={"somnoaudit": token}, timeout=60).text
 
 
 @pytest.mark.usefixtures("no_backoff")
