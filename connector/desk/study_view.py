@@ -81,7 +81,8 @@ def reviewed_figures(opened: OpenedStudy, review: Review) -> SleepFigures:
 
 
 def _figures_of(opened: OpenedStudy, stages: tuple[Stage, ...]) -> SleepFigures:
-    in_bed = opened.audit["summary"]["sleep"]["in_bed_s"]
+    # Audits from before it was kept say nothing of it: their whole recording counts.
+    in_bed = opened.audit["summary"]["sleep"].get("in_bed_s")
     return sleep_figures(restaged(opened.hypnogram, stages), in_bed and Span(*in_bed))
 
 
