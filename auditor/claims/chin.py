@@ -39,6 +39,8 @@ class _ChinReading:
         while i < len(self._row):
             mark = self._row[i]
             if mark.has(Sense.TONE_GONE):
+                if self._toned is not None and self._denied_before(self._toned) is not None:
+                    self._settle()  # "loss of chin tone (atonia)"
                 self._take(self._row[i : i + 1], Level.LOW)
                 i += 1
             elif mark.has(Sense.LEVEL) and (end := self._level_end(i)):
@@ -192,8 +194,12 @@ class _ChinReading:
         return joint and i + 1 < len(row) and row[i + 1].has(Sense.ABSENT)
 
     def _joins_levels(self, i: int) -> bool:
-        """Whether "or", "to" or a hyphen between two levels stands here."""
+        """Whether "or", "to", "to the" or a hyphen between two levels stands here."""
         row = self._row
+        if 0 < i < len(row) - 1 and row[i].has(Sense.DEFINITE):
+            return row[i - 1].has(Sense.PREPOSITION) and row[i + 1].has(Sense.LEVEL)
+        if i + 2 < len(row) and row[i].has(Sense.PREPOSITION) and row[i + 1].has(Sense.DEFINITE):
+            return row[i - 1].has(Sense.LEVEL) and row[i + 2].has(Sense.LEVEL)
         return (
             0 < i < len(row) - 1
             and row[i - 1].has(Sense.LEVEL)

@@ -77,4 +77,5 @@ _POLARITY = {
     Reading.ABSENT: Polarity.ABSENT,
     Reading.UNCERTAIN: Polarity.UNCERTAIN,
     Reading.UNREAD: Polarity.UNCERTAIN,
+    Reading.GENERAL: Polarity.UNCERTAIN,
 }

@@ -76,7 +76,9 @@ def _parts(row: Sequence[Mark]) -> Iterator[tuple[list[Mark], Link]]:
             part.append(mark)
         elif mark.has(Sense.BREAK, Sense.BECAUSE) and _breaks(mark, part):
             yield part, link
-            part, link = [], Link.SAME_SUBJECT if mark.has(Sense.BREAK) else Link.APART
+            link = Link.SAME_SUBJECT if mark.has(Sense.BREAK) else Link.APART
+            concessive = mark.has(Sense.BREAK) and mark.has(Sense.PREPOSITION)
+            part = [replace(mark, senses={Sense.PREPOSITION: True})] if concessive else []
         else:
             part.append(mark)
     yield part, link
@@ -185,27 +187,53 @@ def _starts_clause(current: Sequence[Piece], ahead: Sequence[Piece]) -> Link | N
     if piece.verb is None:
         if piece.names_its_subject and any(p.has_term for p in current):
             return Link.APART
+        if not has_verb:
+            return Link.APART if _ends_fronted(current, ahead) else None
         closed = piece.has_term and piece.comma and current[-1].is_closed
-        starts = has_verb and (closed or _lists_next_subject(ahead))
+        starts = closed or _lists_next_subject(ahead)
     else:
         starts = has_verb or _parts_from_list(current, piece)
     return Link.APART if starts else None
 
 
 def _lists_next_subject(ahead: Sequence[Piece]) -> bool:
-    """Whether a piece without a verb begins the subject of a verb that comes later."""
+    """Whether a piece without a verb begins the subject of a verb that comes later.
+
+    A comma within that list wants a second conjunction ("…, and a, b and c are absent").
+    """
     if not (ahead[0].comma and ahead[0].conjunction):
         return False
+    listed = False
     for piece in ahead[1:]:
-        if piece.comma or piece.starts_with_verb:
+        last = piece.verb is not None
+        if piece.starts_with_verb or (piece.comma and (last or piece.conjunction)):
             return False
-        if piece.verb is not None:
-            return True
+        if last:
+            return not listed or piece.conjunction or piece.alternative
+        listed = listed or piece.comma
     return False
+
+
+def _ends_fronted(current: Sequence[Piece], ahead: Sequence[Piece]) -> bool:
+    """Whether a comma ends "despite the lack of a" and a subject of two begins ("b and c are")."""
+    first = current[0]
+    fronted = first.starts_with(Sense.PREPOSITION, Sense.WITHOUT) and any(
+        m.has(Sense.LACK, Sense.WITHOUT) for m in first.marks
+    )
+    if not (fronted and ahead[0].comma and ahead[0].has_term and not ahead[0].conjunction):
+        return False
+    if len(ahead) == 1 or any(p.comma for p in current[1:]) or ahead[1].comma:
+        return False
+    following = ahead[1]
+    if following.verb is None or following.starts_with_verb:
+        return False
+    return following.marks[following.verb - 1].term is not None
 
 
 def _could_be_either(current: Sequence[Piece], ahead: Sequence[Piece]) -> bool:
     """Whether a listed item may be the next verb's subject as well as the last one's object."""
+    if _is_one_thing(current, ahead[0]):
+        return not any(p.comma for p in current)
     if len(ahead) == 1 or ahead[0].verb is not None or not ahead[0].has_term:
         return False
     following = ahead[1]
@@ -214,6 +242,15 @@ def _could_be_either(current: Sequence[Piece], ahead: Sequence[Piece]) -> bool:
     return any(p.verb is not None for p in current) and not (
         following.has_other_subject or following.is_governed
     )
+
+
+def _is_one_thing(current: Sequence[Piece], piece: Piece) -> bool:
+    """Whether the verb is of one thing ("an absence of a, b and low tone is noted")."""
+    if not (current and piece.verb and piece.conjunction) or piece.comma:
+        return False
+    subject, verb = piece.marks[piece.verb - 1 : piece.verb + 1]
+    lacking = any(m.has(Sense.LACK) for m in current[0].marks)
+    return lacking and subject.term is not None and verb.has(Sense.SINGULAR)
 
 
 def _parts_from_list(current: Sequence[Piece], piece: Piece) -> bool:
@@ -226,7 +263,7 @@ def _parts_from_list(current: Sequence[Piece], piece: Piece) -> bool:
     if not (listed or governed):
         return False
     if piece.has_other_subject:
-        return True
+        return not _is_one_thing(current, piece)
     if piece.is_told_by_sign:
         return governed
     if not piece.conjunction:

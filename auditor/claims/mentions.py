@@ -16,6 +16,7 @@ class Reading(StrEnum):
     ABSENT = "absent"
     UNCERTAIN = "uncertain"
     UNREAD = "unread"
+    GENERAL = "general"  # said of a stage ("spindles define N2")
     UNSAID = "unsaid"  # nothing is said of this epoch ("not associated with an arousal")
 
 
@@ -30,6 +31,8 @@ class Mention:
         reading: what is said of it.
         is_one_of_two: "or" joins it to another, so that it need not be there itself.
         by_predicate: that is told by what is said of it, not by what stands before it.
+        yields: what was said gives way to a plain assertion after it ("spindles, which had been
+            absent, are seen", "alpha is attenuated but present").
         quantities, channels: given to it.
     """
 
@@ -39,5 +42,6 @@ class Mention:
     reading: Reading
     is_one_of_two: bool = False
     by_predicate: bool = False
+    yields: bool = False
     quantities: list[Quantity] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)

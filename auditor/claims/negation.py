@@ -114,6 +114,16 @@ def _meets(state: State, at: int) -> int:
     return at + 1
 
 
+def misses(state: State, i: int) -> int:
+    """ "Fails the low-tone criterion" denies low tone; "falls below 20 %" does not deny."""
+    state.verb()
+    if _in_noun_phrase(state, i + 1):
+        state.open(Reading.UNREAD if state.subject else Reading.ABSENT, Reach.WHOLE)
+    else:
+        state.falls_short_from = i
+    return i + 1
+
+
 def _lasts(state: State, at: int) -> int:
     state.falls_short_from = at
     if not any(m.quantity for m in state.row[at:]):
@@ -148,7 +158,7 @@ def _accompanied(state: State, at: int) -> int:
     return unrelated(state, at) if arousal else _shows(state, at)
 
 
-def _fades(state: State, at: int) -> int:
+def _goes_on(state: State, at: int) -> int:
     state.verb()
     return at + 1
 
@@ -168,7 +178,8 @@ _AFTER_NOT: tuple[tuple[tuple[Sense, ...], _Reader], ...] = (
     ((Sense.ABSENT, Sense.LACK, Sense.WITHOUT, Sense.NO), _absent),
     ((Sense.ACCOMPANIED,), _accompanied),
     ((Sense.RELATES, Sense.UNRELATED), unrelated),
-    ((Sense.FADES,), _fades),
+    ((Sense.INTERRUPTED,), _shows),
+    ((Sense.FADES, Sense.AFFECTS), _goes_on),
     ((Sense.NEEDS, Sense.NEEDED), _needs),
     ((Sense.HEDGE,), _suggests),
 )

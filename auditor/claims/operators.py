@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from auditor.claims.marks import joins
 from auditor.claims.mentions import Reading
-from auditor.claims.predicates import absent
+from auditor.claims.pieces import VERBS
+from auditor.claims.predicates import absent, falls_short
 from auditor.claims.scope import Reach, Scope
 from auditor.claims.senses import Sense
 from auditor.claims.state import State
@@ -90,10 +91,29 @@ def _trails(state: State, i: int) -> bool:
 
 
 def unclear(state: State, i: int) -> int:
-    others = [*state.before, *state.mentions[:-1]]
-    if not state.mention_follows(i) and any(m.reading is Reading.ABSENT for m in others):
-        state.set(state.mentions[-1:], Reading.UNREAD)  # "a is absent, and b too"
     state.open(Reading.UNREAD, Reach.ITEM)
+    return i + 1
+
+
+def begins(state: State, i: int) -> int:
+    """ "No return of alpha" denies alpha; after "return of alpha" nobody knows since when."""
+    denied = state.scope is not None and state.scope.effect is Reading.ABSENT
+    return i + 1 if denied else unclear(state, i)
+
+
+def too(state: State, i: int) -> int | None:
+    """ "A is absent, and b too": what was said of a is said of b; "too slow to be b" is none."""
+    if state.has(i + 2, Sense.PREPOSITION) and not state.row[i + 1].term:
+        return falls_short(state, i + 1)
+    said = [*state.before, *(m for m in state.mentions if m not in state.subject)][-1:]
+    if not (said and state.subject) or i + 1 < len(state.row):
+        return None
+    between = state.row[state.subject[-1].at + 1 : i]
+    if any(m.has(*VERBS) for m in between):
+        return None
+    told = said[0].by_predicate or said[0].reading is Reading.PRESENT
+    plain = all(m.has(Sense.ADVERB, Sense.FILLER) for m in between)
+    state.set(state.subject, said[0].reading if told and plain else Reading.UNREAD)
     return i + 1
 
 

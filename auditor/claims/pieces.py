@@ -15,8 +15,16 @@ OPERATORS = (
     *(Sense.NEEDS, Sense.EXCLUDES, Sense.UNCLEAR, Sense.REPLACES, Sense.HARDLY),
 )
 VERBS = (
-    *(Sense.SHOWS, Sense.IS, Sense.OCCURS, Sense.LASTS, Sense.MEETS, Sense.FALLS_SHORT),
-    *(Sense.EXCLUDES, Sense.NEEDS, Sense.DEFINES, Sense.FADES, Sense.REPLACES, Sense.MODAL),
+    *(Sense.SHOWS, Sense.IS, Sense.OCCURS, Sense.LASTS, Sense.MEETS, Sense.MISSES),
+    *(
+        Sense.FALLS_SHORT,
+        Sense.EXCLUDES,
+        Sense.NEEDS,
+        Sense.DEFINES,
+        Sense.FADES,
+        Sense.REPLACES,
+        Sense.MODAL,
+    ),
 )
 PREDICATES = (Sense.ABSENT, Sense.PRESENT)
 _TAKING_OBJECTS = (Sense.SHOWS, Sense.MEETS, Sense.MODAL)
@@ -85,7 +93,10 @@ class Piece:
         if self.verb is None or self.marks[self.verb].has(*_TAKING_OBJECTS):
             return False
         said = self.marks[self.verb :]
-        return any(m.has(*PREDICATES) for m in said) and not any(m.term for m in said)
+        if any(m.term and not m.term.level for m in said):
+            return False
+        level = said[0].has(Sense.IS) and any(m.term for m in said)
+        return level or any(m.has(*PREDICATES) and not m.term for m in said)
 
     @property
     def is_told_by_sign(self) -> bool:

@@ -6,6 +6,7 @@ the word is none of its kind here.
 
 from __future__ import annotations
 
+from auditor.claims.marks import joins
 from auditor.claims.mentions import Reading
 from auditor.claims.scope import Reach
 from auditor.claims.senses import Sense
@@ -13,6 +14,7 @@ from auditor.claims.state import State
 
 # "Is not really needed": how far a verb may stand before its predicate.
 _VERB_REACH = 3
+_RHYTHMS = "background"
 
 
 def is_(state: State, i: int) -> int:
@@ -35,7 +37,19 @@ def occurs(state: State, i: int) -> int:
 def present(state: State, i: int) -> int:
     if state.modal:
         state.set(state.spoken_of, Reading.UNCERTAIN)
+    elif not state.in_relative and _is_coordinated(state, i):
+        state.set([m for m in state.spoken_of if m.yields], Reading.PRESENT)
     return i + 1
+
+
+def _is_coordinated(state: State, i: int) -> bool:
+    """Whether a predicate follows another one ("… and present", "…, are now seen")."""
+    if any(m.has(Sense.ELSEWHERE) for m in state.row):
+        return False
+    for mark in reversed(state.row[:i]):
+        if not mark.has(Sense.IS, Sense.ADVERB, Sense.FILLER):
+            return joins(mark)
+    return True
 
 
 def absent(state: State, i: int) -> int:
@@ -66,7 +80,7 @@ def needed(state: State, i: int) -> int:
     if state.in_relative:
         return i + 1
     if _after_verb(state, i):
-        _make_general(state)
+        _make_general(state, Reading.UNCERTAIN)
     elif not state.mentions:
         state.definition = True
     return i + 1
@@ -84,19 +98,32 @@ def defines(state: State, i: int) -> int | None:
     of_stage = state.has(i + 1, Sense.STAGE) or state.has(i + 2, Sense.STAGE)
     pointed_at = any(m.has(Sense.ARTICLE) for m in state.row[: state.subject[0].at])
     if of_stage and not pointed_at and not state.has(i + 1, Sense.ANAPHOR):
-        _make_general(state)
+        _make_general(state, Reading.GENERAL)
     return i + 1
 
 
-def _make_general(state: State) -> None:
+def _make_general(state: State, reading: Reading) -> None:
     """What was asserted is asserted of a stage, not of this epoch."""
-    state.set([m for m in state.subject if m.reading is Reading.PRESENT], Reading.UNCERTAIN)
+    state.set([m for m in state.subject if m.reading is Reading.PRESENT], reading)
 
 
 def fades(state: State, i: int) -> int | None:
     if state.is_noun(i) or state.has(i + 1, Sense.STAGE):
         return None
-    return hardly(state, i)
+    if state.has(i + 1, Sense.PLACE):
+        return i + 2
+    following = hardly(state, i)
+    for mention in state.spoken_of:
+        mention.yields = mention.reading is Reading.UNREAD
+    return following
+
+
+def interrupted(state: State, i: int) -> int | None:
+    """A rhythm that a wave interrupts goes on; one that another rhythm interrupts may be over."""
+    by = next((m.term for m in state.row[i + 1 :] if m.term), None)
+    if by is None or by.group == _RHYTHMS:
+        return fades(state, i)
+    return i + 1
 
 
 def hardly(state: State, i: int) -> int:

@@ -54,6 +54,7 @@ def read_with(lexicon: Lexicon, text: str) -> tuple[Claim, ...]:
             _affirm(before)
         mentions, before = _read_sentence(row, before)
         asked = sentence.is_question
+        _recapitulate(mentions, found)
         if not (sentence.is_whole and _in_language(sentence, lexicon)):
             _reread(mentions, Reading.UNREAD)
         elif asked:
@@ -80,7 +81,8 @@ def _goes_on(clause: Clause, found: Sequence[Mention]) -> bool:
     """Whether the clause may speak of mentions before it, that it does not name again."""
     if clause.link in {Link.EXPLAINS, Link.OTHERWISE}:
         return clause.link is Link.EXPLAINS
-    return (bool(found) and clause.link is Link.SAME_SUBJECT) or _refers_back(clause)
+    too = any(m.has(Sense.TOO) for m in clause.marks[-1:])
+    return (bool(found) and (too or clause.link is Link.SAME_SUBJECT)) or _refers_back(clause)
 
 
 def _refers_back(clause: Clause) -> bool:
@@ -91,6 +93,14 @@ def _refers_back(clause: Clause) -> bool:
         if not mark.has(Sense.FILLER, Sense.ADVERB, Sense.PREPOSITION, Sense.AND):
             return False
     return False
+
+
+def _recapitulate(mentions: Sequence[Mention], found: Sequence[Mention]) -> None:
+    """What defines a stage is there where the text has said so before."""
+    asserted = {m.term.phenomenon for m in found if m.reading is Reading.PRESENT}
+    for mention in mentions:
+        if mention.reading is Reading.GENERAL and mention.term.phenomenon in asserted:
+            mention.reading = Reading.PRESENT
 
 
 def _affirm(asked: Sequence[Mention]) -> None:

@@ -42,6 +42,7 @@ class Scope:
         noun: it stands before a noun that is no phenomenon ("no change …").
         blurred: that noun has further words of its own ("no change in …").
         hit: it has met its first mention.
+        definite: that mention bore "the", so that further ones that bear it are its parallels.
         group: the kind of its last mention.
         items: how many mentions it has met.
         held_until: index up to which an "or" holds its list together.
@@ -53,6 +54,7 @@ class Scope:
     noun: bool = False
     blurred: bool = False
     hit: bool = False
+    definite: bool = False
     group: str = ""
     items: int = 0
     held_until: int = -1
@@ -71,6 +73,8 @@ class Scope:
     def _of(self, row: Sequence[Mark], at: int, term: Term, joint: Sequence[Mark]) -> Reading:
         if not self.hit:
             self.hit = True
+            fronted = row[0].has(Sense.PREPOSITION, Sense.WITHOUT)
+            self.definite = not fronted and _stands_with(row, at, Sense.DEFINITE)
             self.held_until = held_until(row, at)
             return Reading.UNREAD if self.blurred else self.effect
         if at <= self.held_until:
@@ -81,7 +85,8 @@ class Scope:
         self, row: Sequence[Mark], at: int, term: Term, joint: Sequence[Mark]
     ) -> Reading:
         """The reading of an item that a comma or "and" adds to the list."""
-        asserted = _is_asserted(row, at)
+        parallel = self.definite and _stands_with(row, at, Sense.DEFINITE)
+        asserted = not parallel and _stands_with(row, at, Sense.CLEAR, Sense.ARTICLE)
         conjoined = any(m.has(Sense.AND) for m in joint)
         takes_over = term.phenomenon in _TAKES_OVER
         alike = term.group == self.group
@@ -123,11 +128,11 @@ def held_until(row: Sequence[Mark], at: int) -> int:
     return until
 
 
-def _is_asserted(row: Sequence[Mark], at: int) -> bool:
-    """Whether the words before a mention say that it is there ("a", "prominent")."""
+def _stands_with(row: Sequence[Mark], at: int, *senses: Sense) -> bool:
+    """Whether one of these stands among a mention's own words before it ("a", "prominent")."""
     for mark in reversed(row[:at]):
-        if mark.term or mark.sign or mark.has(Sense.AND, Sense.OR):
+        if mark.term or mark.sign or mark.has(Sense.AND, Sense.OR, Sense.LACK):
             return False
-        if mark.has(Sense.CLEAR, Sense.ARTICLE):
+        if mark.has(*senses):
             return True
     return False

@@ -10,7 +10,7 @@ from auditor.claims.mentions import Mention, Reading
 from auditor.claims.scope import Reach, Scope, combined, held_until
 from auditor.claims.senses import Sense
 
-_NOUNS = (Sense.STAGE, Sense.EYES, Sense.AFTER_NAME, Sense.AFTER_MUSCLE, Sense.MOVES)
+_NOUNS = (Sense.STAGE, Sense.EYES, Sense.AFTER_NAME, Sense.AFTER_MUSCLE, Sense.MOVES, Sense.AFFECTS)
 
 
 @dataclass(slots=True)
@@ -182,7 +182,7 @@ class State:
 
     def set(self, mentions: Sequence[Mention], reading: Reading) -> None:
         for mention in mentions:
-            mention.reading, mention.by_predicate = reading, True
+            mention.reading, mention.by_predicate, mention.yields = reading, True, False
 
     def deny(self) -> None:
         """The mentions spoken of are absent; what was denied already, or asserted in another
@@ -191,6 +191,7 @@ class State:
             deniable = Reading.PRESENT if self.subject else Reading.UNCERTAIN
             if mention.reading is deniable:
                 mention.reading, mention.by_predicate = Reading.ABSENT, True
+                mention.yields = self.in_relative
             elif not (mention.reading is Reading.ABSENT and mention.by_predicate):
                 mention.reading = Reading.UNREAD
 

@@ -9,7 +9,7 @@ from auditor.claims import operators, predicates
 from auditor.claims.clauses import Clause
 from auditor.claims.marks import Mark, Sign, joins
 from auditor.claims.mentions import Mention, Reading
-from auditor.claims.negation import not_
+from auditor.claims.negation import misses, not_
 from auditor.claims.senses import Sense
 from auditor.claims.state import State
 
@@ -27,6 +27,8 @@ _READERS: dict[Sense, _Reader] = {
     Sense.INSTEAD: operators.instead,
     Sense.EXCEPT: operators.excepting,
     Sense.UNCLEAR: operators.unclear,
+    Sense.BEGINS: operators.begins,
+    Sense.TOO: operators.too,
     Sense.REPLACES: operators.unclear,
     Sense.NEEDS: operators.needs,
     Sense.CHARACTERIZED: operators.characterized,
@@ -38,7 +40,9 @@ _READERS: dict[Sense, _Reader] = {
     Sense.EXCLUDED: predicates.excluded,
     Sense.EXCLUDES: operators.excludes,
     Sense.HARDLY: predicates.hardly,
+    Sense.INTERRUPTED: predicates.interrupted,
     Sense.FADES: predicates.fades,
+    Sense.MISSES: misses,
     Sense.FALLS_SHORT: predicates.falls_short,
     Sense.MODAL: predicates.may,
     Sense.SHOWS: predicates.shows,

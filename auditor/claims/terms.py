@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from auditor.claims.chin import with_chin_tone
@@ -26,6 +26,7 @@ def _once(row: list[Mark]) -> list[Mark]:
     """
     named = {m.term.phenomenon for m in row if m.term and not m.term.described}
     last: Phenomenon | None = None
+    spoken_of: Phenomenon | None = None
     result: list[Mark] = []
     for mark in row:
         if mark.term and (
@@ -34,7 +35,9 @@ def _once(row: list[Mark]) -> list[Mark]:
             mark = replace(mark, term=None)
         result.append(mark)
         if mark.term:
-            last = mark.term.phenomenon if mark.term.level is None else None
+            last = spoken_of = mark.term.phenomenon if mark.term.level is None else None
+        elif mark.has(Sense.SUCH) and mark.has(Sense.TRANSPARENT):  # "consistent with"
+            last = spoken_of
         elif mark.sign not in {Sign.OPEN, Sign.SLASH} and not mark.has(Sense.SUCH):
             last = None
     return result
@@ -222,11 +225,22 @@ def _predicated(row: Sequence[Mark], i: int, result: list[Mark]) -> int:
             seen.add(phenomenon)
         elif mark.has(Sense.IS) or mark.sign is Sign.COLON:
             said = True
+        elif _names_again(row, i, seen):
+            i += 3
+            continue
         elif not _leads_to_kind(row, i, said):
             break
         result.append(mark)
         i += 1
     return i
+
+
+def _names_again(row: Sequence[Mark], i: int, seen: Container[Phenomenon]) -> bool:
+    """Whether a kind's name follows in parentheses ("are slow and rolling (SEMs)")."""
+    if row[i].sign is not Sign.OPEN or i + 2 >= len(row):
+        return False
+    term = row[i + 1].term
+    return term is not None and term.phenomenon in seen and row[i + 2].sign is Sign.CLOSE
 
 
 def _is_of_another(row: Sequence[Mark], i: int) -> bool:
