@@ -23,6 +23,13 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 7_340_041
 SWEEP_LOCK = 7_340_042
 
+LEFT_OPEN_AT_MOST_S = 15.0
+"""PostgreSQL ends a transaction that a process has left open and idle for so long.
+
+A machine that stops in mid-transaction, or drops off the network, would hold its locks until TCP
+gives up, which takes hours: the audit trail would be closed to all, and its work never taken over.
+"""
+
 READS_ONLY = "somnoaudit_reads_only"
 """Execution option of a transaction that writes nothing: no writer waits for it, nor it for one."""
 
@@ -68,9 +75,11 @@ def open_database(url: str) -> Engine:
 def make_engine(url: str) -> Engine:
     address = make_url(url)
     if address.get_backend_name() == "postgresql":
-        return create_engine(
+        engine = create_engine(
             address.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
         )
+        event.listen(engine, "connect", _set_up_postgresql)
+        return engine
     if address.database:
         with suppress(OSError):  # connecting fails then, and says so
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +133,11 @@ def only_worker_here(url: str) -> Iterator[bool]:
 
 def _lock_file(database: str | None) -> sqlite3.Connection:
     return sqlite3.connect(f"{database}-worker", timeout=0, check_same_thread=False)
+
+
+def _set_up_postgresql(connection: Any, _record: object) -> None:
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{LEFT_OPEN_AT_MOST_S:.0f}s'")
+    connection.commit()
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -21,14 +21,12 @@ class Spell:
     Attributes:
         study_id: the study.
         state: the state that it was in; time in ``queued`` is waiting.
-        next_state: the one it went to.
         seconds: how long.
         seq: of the trail's entry that ended it; later spells have greater ones.
     """
 
     study_id: str
     state: State
-    next_state: State
     seconds: float
     seq: int
 
@@ -50,11 +48,6 @@ class Operations:
     workers: int
     spells: tuple[Spell, ...]
     last_seq: int
-
-    @property
-    def queue_length(self) -> int:
-        """Studies that nobody has begun."""
-        return self.studies[State.QUEUED]
 
 
 def operations(store: Store, after_seq: int = 0, now: datetime | None = None) -> Operations:
@@ -87,4 +80,4 @@ def _spells(changes: Iterable[StateChange]) -> Iterator[Spell]:
     for study_id, its in of_study.items():
         for before, after in pairwise(its):
             seconds = (after.at - before.at).total_seconds()
-            yield Spell(study_id, before.state, after.state, seconds, after.seq)
+            yield Spell(study_id, before.state, seconds, after.seq)

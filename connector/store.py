@@ -1,28 +1,39 @@
 """What the service remembers: studies, how they were scored, and what the audit found.
 
 SQLite or PostgreSQL, by address. Each change of a study and each document stands in the audit
-trail too, in the same transaction. A worker's changes are fenced: they are made only while its
-lease and its run of the study hold, so that a process that was given up and comes back writes
-nothing.
+trail too, in the same transaction. Runs and workers are in :mod:`connector.runs`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Self, TypeAlias
+from datetime import datetime
+from typing import Any, Self
 
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from auditor.errors import UsageError
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
 from connector import trail
-from connector.database import READS_ONLY, SWEEP_LOCK, Sessions, is_postgresql, open_database
+from connector.database import READS_ONLY, is_postgresql, open_database
+from connector.runs import Runs
+from connector.stored import (
+    ROUTINE,
+    AuditedStudy,
+    Clock,
+    Run,
+    RunEnded,
+    Section,
+    StateChange,
+    StoredStudy,
+    Waiting,
+    WorkerGone,
+    utc_now,
+)
 from connector.tables import (
     AuditRow,
     EvidenceRow,
@@ -30,131 +41,30 @@ from connector.tables import (
     State,
     StudyRow,
     TrailRow,
-    WorkerRow,
 )
-from connector.trail import Action, Anchor, Bound, Checked, Details, Entry
+from connector.trail import Action, Anchor, Checked, Details, Entry
+from connector.transactions import locked
 
-__all__ = ["AuditRow", "State", "Store", "utc_now"]
-
-Clock: TypeAlias = Callable[[], datetime]
-
-ROUTINE = 4
-"""The priority of a study that nobody has marked as urgent; 1 is worked on first."""
-
-_ENDS = tuple(state.value for state in State if state.is_end)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-class RunEnded(Exception):
-    """A run may write no more: its study was cancelled, has ended, or is in a later run."""
-
-
-class WorkerGone(Exception):
-    """A worker may write no more: it has stopped, or was silent for longer than its lease."""
+__all__ = [
+    "ROUTINE",
+    "AuditRow",
+    "AuditedStudy",
+    "Clock",
+    "Run",
+    "RunEnded",
+    "Section",
+    "State",
+    "StateChange",
+    "Store",
+    "StoredStudy",
+    "Waiting",
+    "WorkerGone",
+    "utc_now",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A study on its way, in the hands of one worker.
-
-    Attributes:
-        study_id: the study.
-        source: the resource in the EHR that holds its recording.
-        number: of the run; only the last may write.
-        worker: who has it.
-        tries: how often this run was begun, this time included.
-    """
-
-    study_id: str
-    source: str
-    number: int
-    worker: str
-    tries: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A study that is yet to be handed to the queue."""
-
-    study_id: str
-    run: int
-    priority: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredStudy:
-    """A study as the store knows it; attributes as in :class:`StudyRow`."""
-
-    id: str
-    source: str
-    priority: int
-    state: State
-    reason: str
-    report: str | None
-    patient: str | None
-    run: int
-    tries: int
-    created_at: datetime
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class AuditedStudy:
-    """A study with its latest audit, and what that was made from.
-
-    Attributes:
-        study: the study.
-        audit: its latest audit.
-        hypnogram: the document of the hypnogram that was audited.
-        evidence: the document of what it was audited against; None where it was not kept.
-    """
-
-    study: StoredStudy
-    audit: AuditRow
-    hypnogram: str
-    evidence: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """A study has come to a state, by the trail's entry ``seq``."""
-
-    seq: int
-    study_id: str
-    state: State
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the audit trail.
-
-    Attributes:
-        entries: one after the other, without holes.
-        content_of: a document that one of them binds, as it is stored; None where it is not.
-    """
-
-    entries: tuple[Entry, ...]
-    content_of: Callable[[Bound], str | bytes | None]
-
-
-class Store:
-    """Every method is one transaction and may be called from any thread.
-
-    Args:
-        engine: of the database.
-        clock: the time of what is written.
-        actor: who the trail says has done what no worker did.
-    """
-
-    def __init__(self, engine: Engine, clock: Clock = utc_now, actor: str = "somnoaudit") -> None:
-        self._engine = engine
-        self._session = Sessions(engine)
-        self._clock = clock
-        self._actor = actor
+class Store(Runs):
+    """Every method is one transaction and may be called from any thread."""
 
     @classmethod
     def open(cls, url: str, clock: Clock = utc_now, actor: str = "somnoaudit") -> Self:
@@ -219,7 +129,7 @@ class Store:
             UsageError: there is no such study, or it has ended.
         """
         with self._session.begin() as session:
-            study = _locked(session, study_id)
+            study = locked(session, study_id)
             if State(study.state).is_end:
                 raise UsageError(f"study {study_id} is {study.state} already")
             self._set(session, study, State.CANCELLED)
@@ -231,7 +141,7 @@ class Store:
             UsageError: there is no such study, or it has not ended without a report.
         """
         with self._session.begin() as session:
-            study = _locked(session, study_id)
+            study = locked(session, study_id)
             if study.state not in (State.FAILED, State.CANCELLED):
                 raise UsageError(f"study {study_id} is {study.state}: nothing to try again")
             study.run += 1
@@ -242,13 +152,13 @@ class Store:
     def study(self, study_id: str) -> StoredStudy | None:
         with self._session() as session:
             row = session.get(StudyRow, study_id)
-            return _stored(row) if row else None
+            return StoredStudy.of_row(row) if row else None
 
     def studies(self, most: int = 100) -> tuple[StoredStudy, ...]:
         """The studies named last, newest first."""
         newest = select(StudyRow).order_by(StudyRow.created_at.desc(), StudyRow.id).limit(most)
         with self._session() as session:
-            return tuple(_stored(row) for row in session.scalars(newest))
+            return tuple(StoredStudy.of_row(row) for row in session.scalars(newest))
 
     def counts(self) -> tuple[Mapping[State, int], datetime | None]:
         """How many studies are in each state, and since when the first queued one waits."""
@@ -404,7 +314,7 @@ class Store:
         if found is None:
             return None
         study, audit, hypnogram, evidence = found
-        return AuditedStudy(_stored(study), audit, hypnogram, evidence)
+        return AuditedStudy(StoredStudy.of_row(study), audit, hypnogram, evidence)
 
     def hypnogram(self, study_id: str) -> HypnogramRow | None:
         """The study's latest hypnogram."""
@@ -448,154 +358,7 @@ class Store:
         """Notes whose study it is."""
         with self._session.begin() as session:
             self._fenced(session, run)
-            _locked(session, run.study_id).patient = patient
-
-    # ── runs and workers ──────────────────────────────────────────────────────────────────
-
-    def begin(self, study_id: str, number: int, worker: str) -> Run:
-        """Notes that a worker begins, or begins again, a run of a study.
-
-        Raises:
-            RunEnded: the run is over.
-            WorkerGone: the worker is.
-        """
-        with self._session.begin() as session:
-            _check_worker(session, worker)
-            study = _locked(session, study_id)
-            if study.run != number or State(study.state).is_end:
-                raise RunEnded
-            study.tries += 1
-            return Run(study_id, study.source, number, worker, study.tries)
-
-    def check(self, run: Run) -> None:
-        """Returns where the run may go on.
-
-        Raises:
-            RunEnded: the run is over.
-            WorkerGone: its worker is.
-        """
-        with self._session.begin() as session:
-            self._fenced(session, run)
-
-    def add_worker(self, worker: str, host: str, version: str) -> None:
-        """Gives a process its lease."""
-        with self._session.begin() as session:
-            now_s = _database_now_s(session)
-            session.add(
-                WorkerRow(id=worker, host=host, version=version, beat_s=now_s, ended_s=None)
-            )
-
-    def beat(self, worker: str) -> bool:
-        """Renews a lease; False where it was given up already."""
-        with self._session.begin() as session:
-            renewed = session.execute(
-                update(WorkerRow)
-                .where(WorkerRow.id == worker, WorkerRow.ended_s.is_(None))
-                .values(beat_s=_database_now_s(session))
-                .returning(WorkerRow.id)
-            )
-            return renewed.first() is not None
-
-    def end_worker(self, worker: str, unfinished: Iterable[str] = ()) -> None:
-        """Gives up a lease on purpose; the studies under way have not used up a try by it."""
-        with self._session.begin() as session:
-            session.execute(
-                update(WorkerRow)
-                .where(WorkerRow.id == worker, WorkerRow.ended_s.is_(None))
-                .values(ended_s=_database_now_s(session))
-            )
-            session.execute(
-                update(StudyRow)
-                .where(StudyRow.id.in_(tuple(unfinished)), StudyRow.tries > 0)
-                .values(tries=StudyRow.tries - 1)
-            )
-
-    def end_silent_workers(self, lease_s: float, but: str | None = None) -> None:
-        """Gives up the lease of every worker but one that was not heard of for so long."""
-        with self._session.begin() as session:
-            now_s = _database_now_s(session)
-            session.execute(
-                update(WorkerRow)
-                .where(WorkerRow.ended_s.is_(None), WorkerRow.beat_s < now_s - lease_s)
-                .where(WorkerRow.id != (but or ""))
-                .values(ended_s=now_s)
-            )
-
-    def living_workers(self) -> Mapping[str, str]:
-        """The workers whose lease holds, each with the version of its steps."""
-        living = select(WorkerRow.id, WorkerRow.version).where(WorkerRow.ended_s.is_(None))
-        with self._session() as session:
-            return {row.id: row.version for row in session.execute(living)}
-
-    def taken_over(self, study_id: str, lost: str | None) -> None:
-        """Notes in the trail that a study is queued again because its worker is gone."""
-        with self._session.begin() as session:
-            details = {"from": lost}
-            trail.append(session, self._clock(), self._actor, Action.TAKEN_OVER, study_id, details)
-
-    def waiting(self, version: str) -> tuple[Waiting, ...]:
-        """Studies that are under way and not yet in the queue of this version's workers.
-
-        The most urgent come first, and of these the one that was named first.
-
-        Those that were handed to workers of another version are taken from them once none of
-        those lives: they begin a new run, and the old one may write no more.
-        """
-        living = set(self.living_workers().values())
-        found = select(StudyRow).where(
-            StudyRow.state.notin_(_ENDS),
-            StudyRow.version.is_(None) | StudyRow.version.notin_(living | {version}),
-        )
-        with self._session.begin() as session:
-            rows = session.scalars(
-                found.order_by(
-                    StudyRow.priority, StudyRow.created_at, StudyRow.id
-                ).with_for_update()
-            ).all()
-            for row in rows:
-                if row.version is not None:
-                    row.run += 1
-                    row.version = None
-                    self._set(session, row, State.QUEUED)
-            return tuple(Waiting(row.id, row.run, row.priority) for row in rows)
-
-    def begin_anew(self, study_id: str, run: int) -> bool:
-        """Queues a study once more whose run was lost; False where that run is over."""
-        with self._session.begin() as session:
-            study = session.get(StudyRow, study_id, with_for_update=True)
-            if study is None or study.run != run or State(study.state).is_end:
-                return False
-            study.run += 1
-            study.tries += 1
-            study.version = None
-            self._set(session, study, State.QUEUED)
-            return True
-
-    def handed_over(self, study: Waiting, version: str) -> None:
-        """Notes that a run is in the queue of a version's workers."""
-        with self._session.begin() as session:
-            session.execute(
-                update(StudyRow)
-                .where(StudyRow.id == study.study_id, StudyRow.run == study.run)
-                .values(version=version)
-            )
-
-    def ended_before(self, moment: datetime) -> tuple[str, ...]:
-        """The studies that ended before ``moment``, in whichever way."""
-        ended = select(StudyRow.id).where(StudyRow.state.in_(_ENDS), StudyRow.updated_at < moment)
-        with self._session() as session:
-            return tuple(session.scalars(ended))
-
-    @contextmanager
-    def sweeping(self) -> Iterator[bool]:
-        """Whether this process is the one that sweeps now; it stays so while this lasts."""
-        if not is_postgresql(self._engine):  # an SQLite database has one worker
-            yield True
-            return
-        with self._session.begin() as session:
-            yield bool(
-                session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": SWEEP_LOCK})
-            )
+            locked(session, run.study_id).patient = patient
 
     # ── the trail ─────────────────────────────────────────────────────────────────────────
 
@@ -657,101 +420,3 @@ class Store:
             options["isolation_level"] = "REPEATABLE READ"
         with Session(self._engine.execution_options(**options)) as session:
             yield session
-
-    # ── within a transaction ──────────────────────────────────────────────────────────────
-
-    def _change(
-        self,
-        study_id: str,
-        state: State,
-        run: Run | None,
-        reason: str = "",
-        report: str | None = None,
-    ) -> None:
-        with self._session.begin() as session:
-            actor = self._fenced(session, run)
-            self._set(session, _locked(session, study_id), state, reason, report, actor)
-
-    def _set(
-        self,
-        session: Session,
-        study: StudyRow,
-        state: State,
-        reason: str = "",
-        report: str | None = None,
-        actor: str | None = None,
-    ) -> None:
-        study.state = state.value
-        study.reason = reason
-        study.report = report or study.report
-        study.updated_at = self._clock()
-        more = {"reason": reason} if reason else {"report": report} if report else {}
-        self._tell_state(session, study.id, state, actor, **more)
-
-    def _tell_state(
-        self,
-        session: Session,
-        study_id: str,
-        state: State,
-        actor: str | None = None,
-        **more: str,
-    ) -> None:
-        details = {"state": state.value, **more}
-        trail.append(session, self._clock(), actor or self._actor, Action.STUDY, study_id, details)
-
-    def _fenced(self, session: Session, run: Run | None) -> str:
-        """Who writes, once it is sure that a run's worker may."""
-        if run is None:
-            return self._actor
-        _check_worker(session, run.worker)
-        study = _locked(session, run.study_id)
-        if study.run != run.number or State(study.state).is_end:
-            raise RunEnded
-        return run.worker
-
-
-def _locked(session: Session, study_id: str) -> StudyRow:
-    study = session.scalars(
-        select(StudyRow).where(StudyRow.id == study_id).with_for_update()
-    ).one_or_none()
-    if study is None:
-        raise UsageError(f"there is no study {study_id}")
-    return study
-
-
-def _check_worker(session: Session, worker: str) -> None:
-    """Holds the worker's lease for this transaction: whoever gives it up waits for its end."""
-    living = (
-        select(WorkerRow.id)
-        .where(WorkerRow.id == worker, WorkerRow.ended_s.is_(None))
-        .with_for_update(read=True)
-    )
-    if session.scalars(living).one_or_none() is None:
-        raise WorkerGone
-
-
-def _database_now_s(session: Session) -> float:
-    """By the database's clock, which all workers share: theirs may differ."""
-    bind = session.get_bind()
-    now = (
-        "SELECT extract(epoch FROM clock_timestamp())::float8"
-        if bind.dialect.name == "postgresql"
-        else "SELECT (julianday('now') - 2440587.5) * 86400.0"
-    )
-    return float(session.execute(text(now)).scalar_one())
-
-
-def _stored(row: StudyRow) -> StoredStudy:
-    return StoredStudy(
-        id=row.id,
-        source=row.source,
-        priority=row.priority,
-        state=State(row.state),
-        reason=row.reason,
-        report=row.report,
-        patient=row.patient,
-        run=row.run,
-        tries=row.tries,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )

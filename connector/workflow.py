@@ -27,7 +27,7 @@ from dbos import DBOS, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflo
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from auditor.errors import ServerFailed, SomnoauditError
-from connector.database import only_worker_here
+from connector.database import LEFT_OPEN_AT_MOST_S, only_worker_here
 from connector.documents import Json
 from connector.fhir import FhirError, ServerBroken, ServerDown, Throttled
 from connector.logs import about, where
@@ -259,6 +259,7 @@ class Worker:
                     "executor_id": self.id,
                     "serializer": DBOSPortableJSONSerializer(),
                     "log_level": "ERROR",
+                    "sys_db_idle_transaction_timeout_sec": LEFT_OPEN_AT_MOST_S,
                 }
             )
             stack.callback(_stop_dbos)

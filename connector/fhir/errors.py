@@ -27,7 +27,6 @@ codes and element paths.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 
 import httpx
 from pydantic import ValidationError
@@ -166,15 +165,9 @@ def error_of(server: str, request: str, response: httpx.Response) -> FhirError:
             kind = VersionConflict
         elif "If-None-Exist" in asked.headers or (asked.method == "PUT" and asked.url.query):
             kind = SeveralMatch
-    problem = f"answered {status}{_phrase(status)}{_issues(response)}"
+    phrase = httpx.codes.get_reason_phrase(status)
+    problem = f"answered {status} {phrase}".rstrip() + _issues(response)
     return kind(server, request, problem, rest_asked_for_s(status, response.headers))
-
-
-def _phrase(status: int) -> str:
-    try:
-        return f" {HTTPStatus(status).phrase}"
-    except ValueError:
-        return ""
 
 
 def _issues(response: httpx.Response) -> str:

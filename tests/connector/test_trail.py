@@ -239,7 +239,8 @@ def test_the_trail_tells_how_long_the_work_takes(database_url: str) -> None:
         now = NOW + timedelta(minutes=minutes)
         store.advance("s1", state)
     before = operations(store, now=now)
-    assert (before.queue_length, before.oldest_queued_s, before.workers) == (1, 600.0, 0)
+    assert before.studies[State.QUEUED] == 1
+    assert (before.oldest_queued_s, before.workers) == (600.0, 0)
     assert [(each.state, each.seconds) for each in before.spells] == [
         (State.QUEUED, 60.0),
         (State.PULLING, 120.0),
@@ -247,9 +248,7 @@ def test_the_trail_tells_how_long_the_work_takes(database_url: str) -> None:
     ]
     store.reported("s1", "DiagnosticReport/7")
     after = operations(store, before.last_seq, now)
-    assert [(each.state, each.next_state) for each in after.spells] == [
-        (State.REPORTING, State.REPORTED)
-    ]
+    assert [each.state for each in after.spells] == [State.REPORTING]
     assert after.studies[State.REPORTED] == 1
     assert operations(store, after.last_seq).spells == ()
     store.close()

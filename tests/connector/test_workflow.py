@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 from databases import DATABASES, NEEDS_POSTGRESQL, new_database
+from sqlalchemy import select, text
 
 from auditor.errors import RecordingRefused, ServerFailed, SettingsRefused, UsageError
+from connector.database import SWEEP_LOCK
 from connector.documents import Json
 from connector.store import Run, State, Store, Waiting, WorkerGone
+from connector.tables import TrailHeadRow
 from connector.workflow import WORKFLOW_VERSION, Moment, NamedStudy, Worker
 from staging.stager import Progress
 
@@ -131,7 +134,7 @@ def test_a_study_named_again_is_not_audited_again(store: Store, url: str, tmp_pa
 
 @ON_SQLITE
 def test_a_hint_leads_to_its_study(store: Store, url: str, tmp_path: Path) -> None:
-    reported = []
+    reported: list[Moment] = []
     with Worker(store, url, FolderSteps(tmp_path), reported.append) as worker:
         worker.take_hint("DocumentReference/1")
         worker.take_hint("DocumentReference/2")
@@ -537,6 +540,55 @@ def test_a_worker_that_was_only_away_writes_nothing_when_it_comes_back(
     assert json.loads((tmp_path / f"end-{paused}").read_text()) == ["reported", True]
     states = [json.loads(entry.details).get("state") for entry in store.trail_of("s1")]
     assert states.count("reported") == 1
+    assert store.verify_trail().breaks == ()
+    store.close()
+
+
+class FreezingSteps(FolderSteps):
+    """The first process to come to its report stops as a machine does, in mid-transaction."""
+
+    def __init__(self, ehr: Path, store: Store) -> None:
+        super().__init__(ehr)
+        self._store = store
+
+    def report(self, run: Run) -> str:
+        frozen = self.ehr / "frozen"
+        if not frozen.exists():
+            frozen.write_text(str(os.getpid()))
+            with self._store.sessions.begin() as session:
+                # What nobody can do without: the sweep's turn, and the end of the trail.
+                session.execute(text(f"SELECT pg_advisory_xact_lock({SWEEP_LOCK})"))
+                session.scalars(select(TrailHeadRow).with_for_update()).one()
+                os.kill(os.getpid(), signal.SIGSTOP)
+        return super().report(run)
+
+
+def _work_until_reported(folder: Path, url: str) -> None:
+    store = Store.open(url)
+    with Worker(store, url, FreezingSteps(folder, store), lease_s=LEASE_S) as worker:
+        worker.wait("s1", patience_s=300)
+
+
+@NEEDS_POSTGRESQL
+def test_a_worker_that_stops_in_mid_transaction_keeps_nobody_waiting_for_ever(
+    postgresql: str, tmp_path: Path
+) -> None:
+    """It takes as long as PostgreSQL leaves a transaction open that nobody goes on with."""
+    url = new_database(postgresql)
+    store = Store.open(url)
+    store.add_study(STUDY["study_id"], STUDY["source"])
+    spawn = multiprocessing.get_context("forkserver")
+    processes = [spawn.Process(target=_work_until_reported, args=(tmp_path, url)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    _until(lambda: store.study("s1").state is State.REPORTED, 300)  # type: ignore[union-attr]
+    frozen = int((tmp_path / "frozen").read_text())
+    os.kill(frozen, signal.SIGKILL)
+    for process in processes:
+        process.join(300)
+    exits = {process.pid: process.exitcode for process in processes}
+    assert exits.pop(frozen) == -signal.SIGKILL
+    assert list(exits.values()) == [0]
     assert store.verify_trail().breaks == ()
     store.close()
 
