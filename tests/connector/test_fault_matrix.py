@@ -208,6 +208,21 @@ def test_a_status_that_stays_in_mid_report_leaves_no_part_of_it(
     assert not trial.check(told)
 
 
+@pytest.mark.benchmark
+@pytest.mark.parametrize("name", [*ONE_BY_ONE, *OF_TASKS])
+def test_every_status_that_stays_in_mid_report_leaves_no_part_of_it(
+    scripted_server: StartServer, tmp_path: Path, name: str
+) -> None:
+    """The whole matrix, which takes minutes."""
+    for status in STATUSES:
+        ehr = TinyEhr(scripted_server(), transactions="none")
+        trial = Trial(ehr)
+        ehr.fault = always(name, Answer(status))
+        told = trial.run(tmp_path)
+        assert told == (name not in OF_TASKS), status
+        assert not trial.check(told), status
+
+
 # ── faults that pass ──────────────────────────────────────────────────────────────────────
 
 CUT = Answer(200, b'{"resourceType": "Bundle"}', cut_after=9)
