@@ -6,7 +6,6 @@ reloading sends nothing twice.
 
 # Without annotations as text: FastAPI reads those of routes, which name what is local here.
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -15,30 +14,20 @@ from starlette.exceptions import HTTPException
 
 from auditor.errors import ServerFailed
 from auditor.vocabulary import SCORED_STAGES, Epoch, Stage
-from connector.desk.epoch_view import view_epoch
+from connector.desk.night_pages import Draft, epoch_page, night_page
 from connector.desk.opened import OpenedStudy, OpenStudies
 from connector.desk.report_document import report_html, report_pdf
-from connector.desk.review import SETTLING, Decision, Reason, Review, ReviewConflict
+from connector.desk.review import SETTLING, Reason, Review, ReviewConflict
 from connector.desk.review import Action as Choice
 from connector.desk.review_store import NewDecision, ReviewStore
 from connector.desk.sessions import Visitor
-from connector.desk.study_view import view_study
 from connector.desk.visible import audited, visible_study
 from connector.desk.waveforms import CHOICES, MEDIA_TYPE, waveform
 from connector.desk.work_list import Shown, listed
 from connector.html import render
-from connector.hypnogram import DENSITY_HEIGHT
 from connector.store import State, Store, StoredStudy, utc_now
 from connector.trail import Action
 from staging.render import png
-
-FILTERS = (
-    ("standard", "0.3–35 Hz, chin 10–100 Hz"),
-    ("slow", "0.1–35 Hz"),
-    ("narrow", "0.5–15 Hz"),
-    ("wide", "0.3–70 Hz"),
-)
-
 
 STEPS = (
     (State.QUEUED, "queued"),
@@ -172,11 +161,11 @@ def desk_routes(
         return RedirectResponse(f"/studies/{study.id}", status_code=303)
 
     @routes.get("/studies/{study_id}/epochs/{number}", response_class=HTMLResponse)
-    def epoch_page(study_id: str, number: int, opened: Opened, visitor: Visiting) -> str:
+    def epoch(study_id: str, number: int, opened: Opened, visitor: Visiting) -> str:
         """One epoch: its signals, what was said of it, and the decision."""
         _existing(opened, number)
         viewed(study_id, visitor, f"epoch {number}")
-        return _epoch_page(study_id, number, opened, review_of(opened), visitor)
+        return epoch_page(study_id, number, opened, review_of(opened), visitor)
 
     @routes.post("/studies/{study_id}/epochs/{number}/decision", response_model=None)
     def decide(
@@ -198,7 +187,7 @@ def desk_routes(
 
         def again(problem: str, status: int) -> Response:
             draft = Draft(comment, reason, f"Not taken: {problem}.")
-            page = _epoch_page(study_id, number, opened, review_of(opened), visitor, draft)
+            page = epoch_page(study_id, number, opened, review_of(opened), visitor, draft)
             return HTMLResponse(page, status)
 
         if override is not None:
@@ -279,33 +268,6 @@ def desk_routes(
     return routes
 
 
-def night_page(
-    study: StoredStudy,
-    opened: OpenedStudy,
-    review: Review,
-    visitor: Visitor,
-    conflict: str = "",
-) -> str:
-    """One audited night: drawn, counted, its flagged epochs listed, its signature."""
-    return render(
-        "night.html",
-        study=study,
-        audit=opened.audit,
-        view=view_study(opened, review),
-        review=review,
-        waiting=review.waiting_for(visitor.person.name),
-        minutes_left=review.expected_minutes(visitor.person.name),
-        next_open=review.next_open(visitor.person.name),
-        density_height=DENSITY_HEIGHT,
-        has_recording=opened.recording is not None,
-        unfinished=review.is_on_its_way,
-        person=visitor.person,
-        may_sign=visitor.person.signs,
-        csrf=visitor.csrf,
-        conflict=conflict,
-    )
-
-
 def _existing(opened: OpenedStudy, number: int) -> None:
     if number not in opened.epochs:
         raise HTTPException(404, "The night has no such epoch.")
@@ -318,15 +280,6 @@ def _allowed(visitor: Visitor, csrf: str, allowed: bool) -> None:
         raise HTTPException(403, "Your role does not decide about epochs.")
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What somebody wrote of an epoch that was not taken, and why it was not."""
-
-    comment: str = ""
-    reason: Reason | None = None
-    problem: str = ""
-
-
 def _unfounded(action: Choice, stage: Stage, reason: Reason | None, comment: str) -> str:
     """What a decision lacks; nothing where it can be taken."""
     if action is Choice.NOTE:
@@ -336,47 +289,3 @@ def _unfounded(action: Choice, stage: Stage, reason: Reason | None, comment: str
     if action is Choice.OVERRIDE and reason is Reason.OTHER and not comment:
         return "another reason wants a comment that says which"
     return ""
-
-
-def _epoch_page(
-    study_id: str,
-    number: int,
-    opened: OpenedStudy,
-    review: Review,
-    visitor: Visitor,
-    draft: Draft = Draft(),
-) -> str:
-    study = f"/studies/{study_id}"
-    following = review.next_open(visitor.person.name, number)
-    history: list[Decision] = [d for d in review.decisions if d.epoch == number]
-
-    def of(epoch: int | None) -> str | None:
-        return None if epoch not in opened.epochs else f"{study}/epochs/{epoch}"
-
-    return render(
-        "epoch.html",
-        study_id=study_id,
-        view=view_epoch(opened, number),
-        paths={
-            "study": study,
-            "previous": of(number - 1),
-            "next": of(number + 1),
-            "next_flagged": of(following),
-            "waveform": f"{study}/epochs/{number}/waveform",
-            "image": f"{study}/epochs/{number}/image.png",
-            "events": f"{study}/epochs/{number}/events",
-            "decision": f"{study}/epochs/{number}/decision",
-        },
-        waiting=len(review.waiting_for(visitor.person.name)),
-        filters=FILTERS,
-        reasons=tuple(Reason),
-        decision=review.latest.get(number),
-        notes=review.notes.get(number, ()),
-        earlier=[d for d in history if d.action is not Choice.NOTE][:-1],
-        seen=history[-1].id if history else 0,
-        may_decide=visitor.person.decides,
-        proposes=visitor.person.proposes,
-        csrf=visitor.csrf,
-        draft=draft,
-        person=visitor.person,
-    )

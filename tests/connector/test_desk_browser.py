@@ -145,7 +145,10 @@ def test_a_night_is_reviewed_by_keyboard_signed_and_amended_in_the_ehr(
         ada.keyboard.press("j")  # the newest study
         press(ada, "Enter")
         assert ada.url == f"{address}/studies/{order.id}"
+        expect(ada.locator(".density path")).to_have_count(5)
+        expect(ada.locator(".figures-table")).to_contain_text("If overridden")
         press(ada, "j")
+        expect(ada.locator(".probabilities .bar rect")).to_have_count(5)
         assert _review_by_keyboard(ada) == list(desk.night.flagged), "in review order"
         asked = [epoch for turn, epoch in enumerate(desk.night.flagged) if turn % 20 == ASKED]
         expect(ada.locator(".listed h2")).to_contain_text(f"{len(asked)} open")
@@ -161,6 +164,7 @@ def test_a_night_is_reviewed_by_keyboard_signed_and_amended_in_the_ehr(
             expect(bo.locator(".decided")).to_contain_text("asked for by Dr. Ada Example")
             press(bo, "a")
         expect(bo.locator(".listed h2")).to_contain_text("0 open")
+        expect(bo.locator(".figures-table")).not_to_contain_text("If overridden")
 
         ada.reload()
         expect(ada.locator(".banner")).to_contain_text("Not signed by a physician")
