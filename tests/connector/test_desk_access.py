@@ -19,7 +19,7 @@ from connector.desk.opened import OpenStudies
 from connector.desk.people import DeskRole, Person
 from connector.desk.review import Reason
 from connector.desk.review_store import ReviewStore
-from connector.desk.sessions import IDLE, Sessions
+from connector.desk.sessions import IDLE, LONGEST, Sessions
 from connector.hooks import HOOK
 from connector.store import Store, utc_now
 
@@ -402,6 +402,17 @@ def test_a_page_that_renews_itself_keeps_nobody_logged_in(store: Store) -> None:
     now += IDLE - timedelta(minutes=1)
     assert sessions.visitor(token, attended=False) is not None
     now += timedelta(minutes=2)
+    assert sessions.visitor(token) is None
+
+
+def test_a_working_day_ends_every_session(store: Store) -> None:
+    began = now = utc_now()
+    sessions = Sessions(store.sessions, lambda: now)
+    token = sessions.begin(person(DeskRole.PHYSICIAN))
+    while now - began < LONGEST - IDLE:
+        now += IDLE - timedelta(minutes=1)
+        assert sessions.visitor(token) is not None
+    now = began + LONGEST + timedelta(minutes=1)
     assert sessions.visitor(token) is None
 
 
