@@ -191,6 +191,8 @@ def _starts_clause(current: Sequence[Piece], ahead: Sequence[Piece]) -> Link | N
             return Link.APART if _ends_fronted(current, ahead) else None
         closed = piece.has_term and piece.comma and current[-1].is_closed
         starts = closed or _lists_next_subject(ahead)
+    elif _ends_inversion(current, piece):
+        return None
     else:
         starts = has_verb or _parts_from_list(current, piece)
     return Link.APART if starts else None
@@ -239,9 +241,16 @@ def _could_be_either(current: Sequence[Piece], ahead: Sequence[Piece]) -> bool:
     following = ahead[1]
     if following.verb is None or following.starts_with_verb or following.comma:
         return False
+    if _ends_inversion(current, following):
+        return False
     return any(p.verb is not None for p in current) and not (
         following.has_other_subject or following.is_governed
     )
+
+
+def _ends_inversion(current: Sequence[Piece], piece: Piece) -> bool:
+    """Whether the piece ends what "nowhere are …" began ("… or a found")."""
+    return piece.ends_with_verb and bool(current) and current[0].is_inverted
 
 
 def _is_one_thing(current: Sequence[Piece], piece: Piece) -> bool:

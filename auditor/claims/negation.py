@@ -20,7 +20,8 @@ _IN_NOUN_PHRASE = (Sense.ARTICLE, Sense.CLEAR, Sense.TRANSPARENT, Sense.HEDGE)
 def not_(state: State, i: int) -> int:
     if state.has(i + 1, Sense.JUST):
         return i + 2
-    at = i + 1 if i else _inverted_verb(state) or i + 1
+    inverted = None if i else _inverted_verb(state)
+    at = inverted or i + 1
     qualified = False
     while state.has(at, *_SKIPPED):
         qualified = qualified or state.has(at, Sense.ADVERB)
@@ -28,12 +29,18 @@ def not_(state: State, i: int) -> int:
     state.list_open = False
     mark = state.mark(at)
     if mark is None:
-        state.deny()
+        if any(m.by_predicate and m.reading is Reading.ABSENT for m in state.spoken_before):
+            state.set(state.subject, Reading.UNREAD)  # "a is absent, b is not"
+        else:
+            state.deny()
         return at
     if qualified and mark.has(Sense.PRESENT, Sense.OCCURS):
         # "Not clearly visible" may be there less clearly.
         state.set(state.spoken_of, Reading.UNREAD)
         return at + 1
+    if inverted and mark.term:
+        state.open(Reading.ABSENT, Reach.WHOLE)
+        return at
     if not (mark.term or _is_adjective(state, at)):
         for senses, read in _AFTER_NOT:
             if mark.has(*senses):
@@ -118,7 +125,12 @@ def misses(state: State, i: int) -> int:
     """ "Fails the low-tone criterion" denies low tone; "falls below 20 %" does not deny."""
     state.verb()
     if _in_noun_phrase(state, i + 1):
-        state.open(Reading.UNREAD if state.subject else Reading.ABSENT, Reach.WHOLE)
+        missed = next(m.term for m in state.row[i:] if m.term)
+        of_itself = any(
+            m.term.phenomenon is missed.phenomenon and m.term.level is missed.level
+            for m in state.subject
+        )
+        state.open(Reading.UNREAD if of_itself else Reading.ABSENT, Reach.WHOLE)
     else:
         state.falls_short_from = i
     return i + 1

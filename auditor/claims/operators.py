@@ -105,7 +105,7 @@ def too(state: State, i: int) -> int | None:
     """ "A is absent, and b too": what was said of a is said of b; "too slow to be b" is none."""
     if state.has(i + 2, Sense.PREPOSITION) and not state.row[i + 1].term:
         return falls_short(state, i + 1)
-    said = [*state.before, *(m for m in state.mentions if m not in state.subject)][-1:]
+    said = state.spoken_before
     if not (said and state.subject) or i + 1 < len(state.row):
         return None
     between = state.row[state.subject[-1].at + 1 : i]

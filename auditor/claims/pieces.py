@@ -99,6 +99,19 @@ class Piece:
         return level or any(m.has(*PREDICATES) and not m.term for m in said)
 
     @property
+    def is_inverted(self) -> bool:
+        """Whether a denial has put the verb before its subject ("nowhere are spindles …")."""
+        if not self.starts_with(Sense.NOT) or self.verb is None:
+            return False
+        verb, *said = self.marks[self.verb :]
+        return verb.has(Sense.IS) and any(m.term for m in said)
+
+    @property
+    def ends_with_verb(self) -> bool:
+        """Whether its verb, which may belong to one before, ends it ("… or a found")."""
+        return self.verb == len(self.marks) - 1
+
+    @property
     def is_told_by_sign(self) -> bool:
         """Whether a colon or a dash stands for the verb."""
         return self.verb is not None and self.marks[self.verb].sign is not None

@@ -107,6 +107,11 @@ def _make_general(state: State, reading: Reading) -> None:
     state.set([m for m in state.subject if m.reading is Reading.PRESENT], reading)
 
 
+def affects(state: State, i: int) -> int | None:
+    """As a noun it is none ("no change in alpha")."""
+    return shows(state, i) if state.mentions else None
+
+
 def fades(state: State, i: int) -> int | None:
     if state.is_noun(i) or state.has(i + 1, Sense.STAGE):
         return None
@@ -147,7 +152,7 @@ def falls_short(state: State, i: int) -> int:
         and between[0].has(Sense.PREPOSITION)
         and all(m.has(Sense.PREPOSITION, Sense.ARTICLE) for m in between)
     )
-    if takes_for and (state.own_subject or any(m.has(Sense.IS, Sense.MEETS) for m in between)):
+    if takes_for and (not state.subject or any(m.has(Sense.IS, Sense.MEETS) for m in between)):
         state.open(Reading.ABSENT, Reach.WHOLE, carrier=True)
     return i + 1
 

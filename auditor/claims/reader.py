@@ -81,8 +81,8 @@ def _goes_on(clause: Clause, found: Sequence[Mention]) -> bool:
     """Whether the clause may speak of mentions before it, that it does not name again."""
     if clause.link in {Link.EXPLAINS, Link.OTHERWISE}:
         return clause.link is Link.EXPLAINS
-    too = any(m.has(Sense.TOO) for m in clause.marks[-1:])
-    return (bool(found) and (too or clause.link is Link.SAME_SUBJECT)) or _refers_back(clause)
+    elliptic = any(m.has(Sense.TOO, Sense.NOT) for m in clause.marks[-1:])
+    return (bool(found) and (elliptic or clause.link is Link.SAME_SUBJECT)) or _refers_back(clause)
 
 
 def _refers_back(clause: Clause) -> bool:

@@ -180,6 +180,11 @@ class State:
             return self.subject
         return () if self.own_subject else self.before
 
+    @property
+    def spoken_before(self) -> Sequence[Mention]:
+        """The last mention before the subject, if there is one."""
+        return [*self.before, *(m for m in self.mentions if m not in self.subject)][-1:]
+
     def set(self, mentions: Sequence[Mention], reading: Reading) -> None:
         for mention in mentions:
             mention.reading, mention.by_predicate, mention.yields = reading, True, False

@@ -32,6 +32,7 @@ _READERS: dict[Sense, _Reader] = {
     Sense.REPLACES: operators.unclear,
     Sense.NEEDS: operators.needs,
     Sense.CHARACTERIZED: operators.characterized,
+    Sense.AFFECTS: predicates.affects,
     Sense.NEEDED: predicates.needed,
     Sense.DEFINES: predicates.defines,
     Sense.DOUBTFUL: predicates.doubtful,

@@ -251,6 +251,8 @@ def _is_of_another(row: Sequence[Mark], i: int) -> bool:
 def _leads_to_kind(row: Sequence[Mark], i: int, said: bool) -> bool:
     """Whether the mark may stand between eye movements and what is said of them."""
     mark = row[i]
+    if mark.has(Sense.TOO):  # "too quick to be slow"
+        return False
     if mark.has(Sense.NOT, Sense.NEITHER, Sense.NOR, Sense.ADVERB, Sense.FILLER):
         return True
     if said:
