@@ -421,6 +421,9 @@ class Worker:
             raise
         except SomnoauditError as error:
             reason = str(error)
+        except OperationalError as error:
+            kind = type(error.orig).__name__
+            reason = f"the database did not answer ({kind}); look into its log, and retry the study"
         except Exception as error:
             # A defect of ours ends this study and not the service. Its message may quote a
             # patient's data: only its kind and where it arose are told.

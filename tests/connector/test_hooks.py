@@ -194,11 +194,11 @@ def test_the_service_goes_by_a_topic_and_by_the_sweep_for_what_that_leaves_out(
         stored = _until(fhir, endpoint, "active")
         told = Laboratory().place(fhir)  # without a type: the topic alone leads to it
         (order,) = find_studies(fhir, told.document)
-        running.worker.wait(order.id, patience_s=60)
+        running.worker.wait(order.id, patience_s=300)
         fhir.update({**fhir.read("Subscription", stored["id"]), "criteria": "http://e/none"})
         placed = Laboratory(document={"type": POLYSOMNOGRAPHY}).place(fhir)
         (order,) = find_studies(fhir, placed.document)
-        study = running.worker.wait(order.id, patience_s=60)
+        study = running.worker.wait(order.id, patience_s=300)
     assert study.state is State.FAILED, "its recording is none"
 
 

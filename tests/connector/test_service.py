@@ -119,7 +119,7 @@ def test_a_notified_study_ends_in_one_report(
     with service(settings) as running:
         placed = _place(fhir, scoring)
         (order,) = find_studies(fhir, placed.document)
-        study = running.worker.wait(order.id, patience_s=60)
+        study = running.worker.wait(order.id, patience_s=300)
         assert (study.state, study.reason) == (State.REPORTED, "")
         (report,) = _written(fhir, placed, "DiagnosticReport")
         assert reference_to(report) == study.report
@@ -133,7 +133,7 @@ def test_a_notified_study_ends_in_one_report(
         fhir.update({**fhir.read(*placed.document.split("/")), "description": "night 1"})
         again = _place(fhir, scoring)
         (later,) = find_studies(fhir, again.document)
-        running.worker.wait(later.id, patience_s=60)
+        running.worker.wait(later.id, patience_s=300)
         assert len(_written(fhir, placed, "DiagnosticReport")) == 1
         (read, written) = (
             {event["subtype"][0]["code"] for event in _events(fhir, placed, action)}
@@ -195,7 +195,7 @@ def test_an_ehr_that_asks_for_our_keys_finds_them_though_work_was_waiting(
     store.close()
     with service(settings) as running:
         assert asked.wait(60)
-        study = running.worker.wait("s1", patience_s=60)
+        study = running.worker.wait("s1", patience_s=300)
     assert len(found) == 1
     assert "404" in study.reason, "it came as far as the document"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from databases import DATABASES, NEEDS_POSTGRESQL, new_database
 from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 from auditor.errors import RecordingRefused, ServerFailed, SettingsRefused, UsageError
 from connector.database import SWEEP_LOCK
@@ -105,7 +106,7 @@ def test_a_study_goes_through_its_steps_in_order(store: Store, url: str, tmp_pat
     moments: list[Moment] = []
     with Worker(store, url, steps, moments.append) as worker:
         worker.submit(STUDY)
-        study = worker.wait("s1", patience_s=30)
+        study = worker.wait("s1", patience_s=300)
     assert (study.state, study.report) == (State.REPORTED, "DiagnosticReport/s1")
     assert [place for place in steps.log() if place.endswith("start")] == [
         "pull:start", "score:start", "report:start",
@@ -126,9 +127,9 @@ def test_a_study_named_again_is_not_audited_again(store: Store, url: str, tmp_pa
     with Worker(store, url, steps) as worker:
         for _ in range(3):
             worker.submit(STUDY)
-        worker.wait("s1", patience_s=30)
+        worker.wait("s1", patience_s=300)
         worker.submit(STUDY)
-        worker.wait("s1", patience_s=30)
+        worker.wait("s1", patience_s=300)
     assert steps.log().count("score:start") == 1
 
 
@@ -150,7 +151,7 @@ def test_a_refused_recording_ends_its_study_with_a_sentence(
     steps = FolderSteps(tmp_path, "", REFUSAL)
     with Worker(store, url, steps) as worker:
         worker.submit(STUDY)
-        study = worker.wait("s1", patience_s=30)
+        study = worker.wait("s1", patience_s=300)
     assert study.state is State.FAILED
     assert study.reason == "night.edf: holds no EEG channel; export the EEG too"
     assert (tmp_path / "refused-s1").read_text() == study.reason, "the EHR is told"
@@ -168,7 +169,7 @@ def test_a_defect_ends_its_study_alone_and_tells_nothing_of_the_patient(
     steps = FolderSteps(tmp_path, "", KeyError("Jane Doe, born 1970-01-01"))
     with caplog.at_level(logging.DEBUG), Worker(store, sqlite_url, steps) as worker:
         worker.submit(STUDY)
-        study = worker.wait("s1", patience_s=30)
+        study = worker.wait("s1", patience_s=300)
     store.close()
     assert study.reason == "somnoaudit has a defect (KeyError); its log says where"
     assert "KeyError in score (" in caplog.text
@@ -183,14 +184,32 @@ def test_a_server_that_is_away_for_a_while_is_asked_again(tmp_path: Path, sqlite
     steps = FolderSteps(tmp_path, "", away, away)
     with Worker(store, sqlite_url, steps, waits_s=(0.0, 0.0)) as worker:
         worker.submit(STUDY)
-        study = worker.wait("s1", patience_s=30)
+        study = worker.wait("s1", patience_s=300)
         assert study.state is State.REPORTED
         steps.failures = [away] * 3
         worker.submit(NamedStudy(study_id="s2", source="DocumentReference/2"))
-        failed = worker.wait("s2", patience_s=30)
+        failed = worker.wait("s2", patience_s=300)
     store.close()
     assert steps.log().count("score:start") == 6
     assert (failed.state, failed.reason) == (State.FAILED, str(away))
+
+
+def test_a_database_that_is_away_for_a_while_is_asked_again(
+    tmp_path: Path, sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = OperationalError("SELECT 'Jane Doe'", {}, ConnectionError())
+    store = Store.open(sqlite_url)
+    steps = FolderSteps(tmp_path, "", away, away)
+    with Worker(store, sqlite_url, steps, waits_s=(0.0, 0.0)) as worker:
+        worker.submit(STUDY)
+        assert worker.wait("s1", patience_s=300).state is State.REPORTED
+        steps.failures = [away] * 3
+        worker.submit(NamedStudy(study_id="s2", source="DocumentReference/2"))
+        failed = worker.wait("s2", patience_s=300)
+    store.close()
+    assert failed.state is State.FAILED
+    assert failed.reason.startswith("the database did not answer (ConnectionError); ")
+    assert "Jane" not in caplog.text
 
 
 class PatientSteps(FolderSteps):
@@ -216,12 +235,12 @@ def test_a_study_under_way_when_the_service_stops_goes_on_later(
         scoring.clear()
         with Worker(store, url, PatientSteps(tmp_path), watch) as worker:
             worker.submit(STUDY)
-            assert scoring.wait(30)
+            assert scoring.wait(300)
     stopped = store.study("s1")
     assert stopped is not None
     assert (stopped.state, stopped.tries) == (State.SCORING, 0)
     with Worker(store, url, FolderSteps(tmp_path)) as worker:
-        study = worker.wait("s1", patience_s=30)
+        study = worker.wait("s1", patience_s=300)
     assert study.state is State.REPORTED
     assert FolderSteps(tmp_path).log().count("pull:start") == 1
     assert capfd.readouterr() == ("", "")
@@ -250,7 +269,7 @@ def test_a_study_is_cancelled_and_tried_again(store: Store, url: str, tmp_path: 
         store.retry("s3")
     store.retry("s1")
     with Worker(store, url, FolderSteps(tmp_path)) as worker:
-        again = worker.wait("s1", patience_s=30)
+        again = worker.wait("s1", patience_s=300)
     assert (again.state, again.run) == (State.REPORTED, 2)
     left = store.study("s2")
     assert left is not None
@@ -271,7 +290,7 @@ def test_urgent_studies_come_first_and_others_in_their_order(
 
     with Worker(store, url, FolderSteps(tmp_path), watch) as worker:
         for number in range(6):
-            worker.wait(f"s{number}", patience_s=30)
+            worker.wait(f"s{number}", patience_s=300)
     # The queue may take the first before the rest is in it.
     assert [each for each in begun if each != "s0"] == ["s2", "s5", "s3", "s1", "s4"]
 
@@ -290,7 +309,7 @@ def test_a_new_version_takes_up_what_an_old_one_left(
     assert store.waiting(WORKFLOW_VERSION) == (), "the old version's worker lives"
     store.end_worker("old")
     with Worker(store, url, FolderSteps(tmp_path)) as worker:
-        ended = [worker.wait(study_id, patience_s=30) for study_id in ("s1", "s2")]
+        ended = [worker.wait(study_id, patience_s=300) for study_id in ("s1", "s2")]
     assert [(study.state, study.run) for study in ended] == [(State.REPORTED, 2)] * 2
     with pytest.raises(WorkerGone):
         store.advance("s1", State.SCORING, old)
@@ -593,7 +612,7 @@ def test_a_worker_that_stops_in_mid_transaction_keeps_nobody_waiting_for_ever(
     store.close()
 
 
-def _until(holds: Callable[[], object], patience_s: float = 30) -> None:
+def _until(holds: Callable[[], object], patience_s: float = 300) -> None:
     deadline = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < deadline
