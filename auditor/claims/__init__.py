@@ -18,8 +18,9 @@ What counts as what, beyond the contract's conventions:
 - "Eye movements" of no kind, and stages ("REM sleep"), are no mentions.
 - Chin tone without a level ("tone is preserved"), a change of it, and a comparison with a stage
   are left unread. Tone that is absent is low.
-- What a stage requires, a condition, and a wish are uncertain; another epoch, one of two ("a or
-  b"), a comparison ("more than", "slower than alpha"), and a change in mid-epoch are unread.
+- What a stage requires, a condition, and a wish are uncertain; what defines it is too, unless the
+  text has asserted it before. Another epoch, one of two ("a or b"), a comparison ("more than",
+  "slower than alpha"), and a change in mid-epoch are unread.
 - "Not associated with an arousal" says nothing of arousals.
 - "Throughout", "most of the epoch": more than half. A rhythm, or slow waves, "for 9 s": that
   share of the epoch.

@@ -77,8 +77,8 @@ def _parts(row: Sequence[Mark]) -> Iterator[tuple[list[Mark], Link]]:
         elif mark.has(Sense.BREAK, Sense.BECAUSE) and _breaks(mark, part):
             yield part, link
             link = Link.SAME_SUBJECT if mark.has(Sense.BREAK) else Link.APART
-            concessive = mark.has(Sense.BREAK) and mark.has(Sense.PREPOSITION)
-            part = [replace(mark, senses={Sense.PREPOSITION: True})] if concessive else []
+            fronts = mark.has(Sense.PREPOSITION) and not mark.has(Sense.FILLER)
+            part = [replace(mark, senses={Sense.PREPOSITION: True})] if fronts else []
         else:
             part.append(mark)
     yield part, link
@@ -235,7 +235,8 @@ def _ends_fronted(current: Sequence[Piece], ahead: Sequence[Piece]) -> bool:
 def _could_be_either(current: Sequence[Piece], ahead: Sequence[Piece]) -> bool:
     """Whether a listed item may be the next verb's subject as well as the last one's object."""
     if _is_one_thing(current, ahead[0]):
-        return not any(p.comma for p in current)
+        # Two items only, and none says again that it is governed ("of a and of b").
+        return not (any(p.comma for p in current) or ahead[0].starts_with(Sense.PREPOSITION))
     if len(ahead) == 1 or ahead[0].verb is not None or not ahead[0].has_term:
         return False
     following = ahead[1]

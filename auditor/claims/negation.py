@@ -29,10 +29,10 @@ def not_(state: State, i: int) -> int:
     state.list_open = False
     mark = state.mark(at)
     if mark is None:
-        if any(m.by_predicate and m.reading is Reading.ABSENT for m in state.spoken_before):
-            state.set(state.subject, Reading.UNREAD)  # "a is absent, b is not"
+        if any(m.by_predicate and m.reading is not Reading.PRESENT for m in state.spoken_before):
+            state.set(state.subject, Reading.UNREAD)  # "a has ceased, b has not"
         else:
-            state.deny()
+            state.deny(i)
         return at
     if qualified and mark.has(Sense.PRESENT, Sense.OCCURS):
         # "Not clearly visible" may be there less clearly.
@@ -104,7 +104,7 @@ def _in_noun_phrase(state: State, at: int) -> bool:
 
 
 def _present(state: State, at: int) -> int:
-    state.deny()
+    state.deny(at)
     return at + 1
 
 

@@ -63,7 +63,7 @@ def instead(state: State, i: int) -> int:
 
 def neither(state: State, i: int) -> int:
     if state.has(i + 1, Sense.PRESENT):
-        state.deny()
+        state.deny(i)
         return i + 2
     if not state.mention_follows(i):
         state.set(state.subject, Reading.UNREAD)

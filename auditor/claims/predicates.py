@@ -65,7 +65,7 @@ def absent(state: State, i: int) -> int:
 
 def excluded(state: State, i: int) -> int:
     state.list_open = False
-    state.deny()
+    state.deny(i)
     return i + 1
 
 

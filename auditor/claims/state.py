@@ -119,16 +119,21 @@ class State:
 
     def join(self, i: int, mark: Mark) -> None:
         """A comma, a slash or a conjunction."""
-        self.in_relative = self.in_relative and mark.sign is not Sign.COMMA
+        ends_relative = self.in_relative and mark.sign is Sign.COMMA
+        self.in_relative = self.in_relative and not ends_relative
         self.joint.append(mark)
-        if mark.has(Sense.NOR):
-            self.open(Reading.ABSENT, Reach.WHOLE, carrier=True)
-            return
         scope = self.scope
-        if scope is None or scope.hit or scope.reach is Reach.WHOLE:
-            return
-        if mark.sign is not Sign.SLASH and not mark.has(Sense.OR) and held_until(self.row, i) < 0:
-            self.scope = None
+        if scope is None or scope.hit:
+            if mark.has(Sense.NOR):
+                self.open(Reading.ABSENT, Reach.WHOLE, carrier=True)
+            elif ends_relative and self.has(i + 1, Sense.AND):
+                self.scope = None  # "…, which excludes a, and b"
+        elif self.has(i + 1, Sense.NO, Sense.LACK, Sense.WITHOUT):
+            self.scope = None  # "free of movement and free of b"
+        elif scope.reach is not Reach.WHOLE:
+            alternative = mark.sign is Sign.SLASH or mark.has(Sense.OR, Sense.NOR)
+            if not alternative and held_until(self.row, i) < 0:
+                self.scope = None
 
     def pass_over(self, mark: Mark) -> None:
         """A word that does nothing but stand there."""
@@ -189,16 +194,25 @@ class State:
         for mention in mentions:
             mention.reading, mention.by_predicate, mention.yields = reading, True, False
 
-    def deny(self) -> None:
-        """The mentions spoken of are absent; what was denied already, or asserted in another
-        clause, can then not be told."""
+    def deny(self, at: int) -> None:
+        """The mentions spoken of are absent, by the words at ``at``; what was denied already, or
+        asserted in another clause, can then not be told."""
+        aside = self.in_relative or self._is_apposed(at)
         for mention in self.spoken_of:
             deniable = Reading.PRESENT if self.subject else Reading.UNCERTAIN
             if mention.reading is deniable:
                 mention.reading, mention.by_predicate = Reading.ABSENT, True
-                mention.yields = self.in_relative
+                mention.yields = aside
             elif not (mention.reading is Reading.ABSENT and mention.by_predicate):
                 mention.reading = Reading.UNREAD
+
+    def _is_apposed(self, at: int) -> bool:
+        """Whether the predicate at ``at`` stands after a comma, as a relative clause would
+        ("blinks, not seen so far, …")."""
+        for mark in reversed(self.row[:at]):
+            if not mark.has(Sense.NOT, Sense.ADVERB, Sense.FILLER):
+                return mark.sign is Sign.COMMA
+        return False
 
 
 _BEFORE_ADJECTIVES = (

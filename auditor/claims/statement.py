@@ -132,7 +132,7 @@ def _say_of_those_before(state: State) -> None:
     if scope is None or state.mentions or not _begins_with_denial(state):
         return
     if not (scope.noun or scope.carrier or state.own_subject):
-        state.deny()
+        state.deny(0)
 
 
 def _begins_with_denial(state: State) -> bool:
