@@ -24,7 +24,7 @@ from typing import Any, NotRequired, Protocol, Self, TypeAlias, TypedDict, TypeV
 from uuid import uuid4
 
 from dbos import DBOS, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 
 from auditor.errors import ServerFailed, SomnoauditError
 from connector.database import LEFT_OPEN_AT_MOST_S, only_worker_here
@@ -61,6 +61,9 @@ _TRIES = 5
 
 # A server that is away is asked again for 20 minutes: after 5 s, 10 s, 20 s …
 _WAITS_S = tuple(5.0 * 2**n for n in range(8))
+
+# A transaction that was left open for too long, by a process that stood still, is the latter.
+_DATABASE_AWAY = (OperationalError, InternalError)
 
 _POLL_S = 0.2
 
@@ -421,7 +424,7 @@ class Worker:
             raise
         except SomnoauditError as error:
             reason = str(error)
-        except OperationalError as error:
+        except _DATABASE_AWAY as error:
             kind = type(error.orig).__name__
             reason = f"the database did not answer ({kind}); look into its log, and retry the study"
         except Exception as error:
@@ -446,7 +449,7 @@ class Worker:
                 if not passes(error):
                     raise
                 log.warning("%s; trying again in %.0f s", error, wait_s)
-            except OperationalError as error:
+            except _DATABASE_AWAY as error:
                 away = type(error.orig).__name__
                 log.warning("the database did not answer (%s); again in %.0f s", away, wait_s)
             if self._stop.wait(wait_s):

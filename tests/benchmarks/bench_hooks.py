@@ -2,12 +2,17 @@
 
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "connector"))
+
+from test_notifications import topic_notification
 
 from connector.demo_ehr import DemoEhr
 from connector.hooks import HOOK
@@ -53,9 +58,20 @@ def test_a_hook_answers_in_milliseconds(tmp_path: Path) -> None:
                         HOOK, json={"resourceType": "DocumentReference", "id": f"x{n}"}
                     )
                 ),
+                "a topic's event, counted": _seconds(
+                    lambda n: http.post(
+                        HOOK,
+                        json=topic_notification(
+                            "event-notification",
+                            f"DocumentReference/y{n}",
+                            total=n + 1,
+                            numbers=(n + 1,),
+                        ),
+                    )
+                ),
             }
     base = statistics.median(asked["GET /healthz"])
     for name, taken in asked.items():
         median, late = statistics.median(taken), taken[round(0.99 * N_CALLS) - 1]
         ratio = f"({median / base:4.1f}×)"
-        print(f"{name:20} median {1e3 * median:6.1f} ms {ratio}  99 % {1e3 * late:6.1f} ms")
+        print(f"{name:24} median {1e3 * median:6.1f} ms {ratio}  99 % {1e3 * late:6.1f} ms")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from databases import DATABASES, NEEDS_POSTGRESQL, new_database
 from sqlalchemy import select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 
 from auditor.errors import RecordingRefused, ServerFailed, SettingsRefused, UsageError
 from connector.database import SWEEP_LOCK
@@ -194,10 +194,11 @@ def test_a_server_that_is_away_for_a_while_is_asked_again(tmp_path: Path, sqlite
     assert (failed.state, failed.reason) == (State.FAILED, str(away))
 
 
+@pytest.mark.parametrize("kind", [OperationalError, InternalError])
 def test_a_database_that_is_away_for_a_while_is_asked_again(
-    tmp_path: Path, sqlite_url: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, sqlite_url: str, kind: type[DBAPIError], caplog: pytest.LogCaptureFixture
 ) -> None:
-    away = OperationalError("SELECT 'Jane Doe'", {}, ConnectionError())
+    away = kind("SELECT 'Jane Doe'", {}, ConnectionError())
     store = Store.open(sqlite_url)
     steps = FolderSteps(tmp_path, "", away, away)
     with Worker(store, sqlite_url, steps, waits_s=(0.0, 0.0)) as worker:
