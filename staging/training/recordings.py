@@ -8,6 +8,7 @@ subject's, as MASS names them ("01-01-0001 PSG.edf").
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from staging.training.nights import EpochTruth, is_whole, write_night
 from staging.training.wording import reply, short_reply
 
 TRACKS = ("fine", "coarse")
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _COLUMNS = ("N", "Stage", "applicable_rules")
 _STAGES = {stage.value: stage.value for stage in SCORED_STAGES} | {"REM": "R", "Wake": "W"}
 
@@ -103,13 +105,21 @@ def write_subject(
 
 
 def _rows(path: Path, first_epoch: int) -> Iterator[tuple[int, EpochTruth]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.DictReader(file)
-        missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
-        if missing:
-            raise ScoringRefused(path, f"has no column {missing[0]}", "give a CSV as of MASS-EX")
-        for line, row in enumerate(table, start=2):
-            yield _row(path, line, row, first_epoch)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
+            if missing:
+                raise ScoringRefused(
+                    path, f"has no column {missing[0]}", "give a CSV as of MASS-EX"
+                )
+            for line, row in enumerate(table, start=2):
+                yield _row(path, line, row, first_epoch)
+    except OSError as error:
+        reason = (error.strerror or "no reason given").lower()
+        raise ScoringRefused(path, f"cannot be read ({reason})", "check it") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise ScoringRefused(path, "is no CSV in UTF-8", "save it as that") from None
 
 
 def _row(
@@ -117,7 +127,7 @@ def _row(
 ) -> tuple[int, EpochTruth]:
     stage = _STAGES.get((row["Stage"] or "").strip())
     number = (row["N"] or "").strip()
-    if stage is None or not number.isdigit():
+    if stage is None or not _NUMBER.fullmatch(number):
         raise ScoringRefused(path, f"line {line} has no epoch or no stage", "correct the line")
     rules = tuple(each.strip(" []'\"") for each in (row["applicable_rules"] or "").split(","))
     cited = tuple(rule for rule in rules if rule)

@@ -80,9 +80,23 @@ def test_a_folder_without_annotations_is_refused(tmp_path: Path) -> None:
         ("custom_id,Subject,N,Stage\n", "no column applicable_rules"),
         (HEADER + "a,s,1,N9,x,N2.1\n", "line 2 has no epoch or no stage"),
         (HEADER + "a,s,one,N2,x,N2.1\n", "line 2 has no epoch or no stage"),
+        (HEADER + "a,s,²,N2,x,N2.1\n", "line 2 has no epoch or no stage"),
+        (HEADER + f"a,s,{'9' * 5000},N2,x,N2.1\n", "line 2 has no epoch or no stage"),
+        (HEADER + f"a,s,1,N2,{'x' * 200_000},N2.1\n", "is no CSV in UTF-8"),
     ],
 )
 def test_annotations_that_are_none_are_refused(mass: Path, csv: str, problem: str) -> None:
     (mass / "annotations" / "fine" / "01-01-0001.csv").write_text(csv)
     with pytest.raises(ScoringRefused, match=problem):
+        night_of(mass)
+
+
+def test_annotations_that_cannot_be_read_are_refused(mass: Path) -> None:
+    table = mass / "annotations" / "fine" / "01-01-0001.csv"
+    table.write_bytes((HEADER + "a,s,1,N2,für,N2.1\n").encode("latin-1"))
+    with pytest.raises(ScoringRefused, match="is no CSV in UTF-8"):
+        night_of(mass)
+    table.unlink()
+    table.mkdir()
+    with pytest.raises(ScoringRefused, match=r"cannot be read \(is a directory\)"):
         night_of(mass)
