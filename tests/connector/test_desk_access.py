@@ -2,6 +2,7 @@
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -107,6 +108,18 @@ def test_all_who_are_logged_in_may_read(client: Client, role: DeskRole | None, p
     assert answer.status_code == (200 if role else 303)
     if role is None:
         assert answer.headers["Location"] == "/login"
+
+
+def test_the_report_is_a_tagged_pdf(client: Client) -> None:
+    path = f"/studies/{STUDY}/report.pdf"
+    assert client(None).get(path).headers["Location"] == "/login"
+    answer = client(person(DeskRole.AUDITOR)).get(path)
+    assert answer.headers["Content-Type"] == "application/pdf"
+    packed = re.findall(rb"FlateDecode.*?stream\n(.*?)\nendstream", answer.content, re.DOTALL)
+    content = answer.content + b"".join(map(zlib.decompress, packed))
+    # ISO 14289-1: the file says of itself that it is PDF/UA, and has a structure and a language.
+    for mark in (b"pdfuaid:part", b"/StructTreeRoot", b"/Lang"):
+        assert mark in content
 
 
 @pytest.mark.parametrize("path", OF_THE_RECORDING)
