@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 as everyone calls it
+from safetensors.torch import load_file
 from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
@@ -43,16 +44,24 @@ from staging.training.encoder import BatchedEncoder, linear
 from staging.training.loop import Journal, Schedule, Training
 from staging.training.nights import TrainingNight
 from staging.training.sampling import Epochs
-from staging.training.told import PRESENT, START, words_held
+from staging.training.told import (
+    COLUMNS,
+    HELD_FILE,
+    PRESENT,
+    ROWS,
+    START,
+    only_shown,
+    words_held,
+)
 from staging.training.wording import BLANK_REASON, reply
 
 IMAGE_TOKENS = 128
 _MICRO = 16
-_ALONE = 0.7
+_ALONE = 0.6
 """Share of the steps in which the neighbours are left out."""
 _LONE = 0.1
 """Of these, the share of windows that really have no neighbours."""
-_FALSE = 0.45
+_FALSE = 0.6
 """Share of the windows whose neighbours are another epoch's, or blank."""
 _BLANK_NEAR = 0.2
 """Of these, the share whose neighbours are blank."""
@@ -144,10 +153,20 @@ class Prompts:
 
 
 class Replies:
-    """Every epoch's reply as tokens, and how much each token weighs."""
+    """Every epoch's reply as tokens, and how much each token weighs.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, epochs: Epochs) -> None:
+    Args:
+        tokenizer: of the model.
+        epochs: all.
+        scores: see :func:`only_shown`, of every epoch; None to have everything told.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, epochs: Epochs, scores: np.ndarray | None
+    ) -> None:
         texts = [epochs.truth(i).reply for i in range(len(epochs))]
+        if scores is not None:
+            texts = [only_shown(text, each) for text, each in zip(texts, scores, strict=True)]
         end = token_id(tokenizer, END)
         ids = tokenizer([*texts, _BLANK_REPLY], add_special_tokens=False)["input_ids"]
         self._ids = [torch.tensor([*each, end]) for each in ids]
@@ -199,7 +218,9 @@ def _token_weights(tokenizer: PreTrainedTokenizerFast) -> Tensor:
     weights = torch.full((len(tokenizer),), 0.5)
     for token, i in tokenizer.get_vocab().items():
         word = token.strip("Ġ")
-        if word in _STAGES or _is_rule(word):
+        if word in _STAGES:
+            weights[i] = 8.0
+        elif _is_rule(word):
             weights[i] = 4.0
         elif word in _WEIGHTY or word.replace(".", "").isdigit():
             weights[i] = 2.0
@@ -245,7 +266,10 @@ def train_sft_compact(
     text = torch.nn.ModuleDict({"text": model.model.language_model})
     schedule = Schedule(steps, peak, weight_decay=0.05)
     training = Training({"text": text}, schedule, folder / "sft.state", threads)
-    prompts, replies = Prompts(tokenizer, model), Replies(tokenizer, epochs)
+    prompts, replies = (
+        Prompts(tokenizer, model),
+        Replies(tokenizer, epochs, _scores(start, images, len(epochs))),
+    )
     chances = _chances(epochs)
     while not training.finished:
         rng = np.random.default_rng([seed, 2, training.step])
@@ -307,6 +331,18 @@ def _among_others(epochs: Epochs, target: int, rng: np.random.Generator) -> Show
     near = epochs.within[stage] or range(1, len(epochs) - 1)
     middle = near[int(rng.integers(len(near)))]
     return Shown(middle - 1, target, middle + 1, False)
+
+
+def _scores(start: Path, images: Tensor, n: int) -> np.ndarray | None:
+    """How surely each token of the first images holds an event, as phase 1 learnt to tell."""
+    if not (start / HELD_FILE).exists():
+        return None
+    held = load_file(start / HELD_FILE)
+    scores = [
+        torch.sigmoid(F.linear(images[part].float(), held["weight"], held["bias"])[..., 0])
+        for part in np.array_split(np.arange(n), -(-n // 1024))
+    ]
+    return np.asarray(torch.cat(scores).reshape(n, ROWS, COLUMNS).numpy())
 
 
 @torch.no_grad()

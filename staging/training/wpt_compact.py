@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 as everyone calls it
+from safetensors.torch import save_file
 from sklearn.metrics import average_precision_score, cohen_kappa_score
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
@@ -39,6 +40,7 @@ from staging.training.told import (
     COLUMNS,
     END,
     HALVES,
+    HELD_FILE,
     PRESENT,
     ROWS,
     START,
@@ -190,6 +192,7 @@ def train_wpt_compact(
             training.save()
             journal.note(phase="wpt", step=training.step, **_check(encoder, heads, words, held_out))
     save_checkpoint(folder / "wpt", model, tokenizer)
+    save_file(words.present.state_dict(), folder / "wpt" / HELD_FILE)
     return folder / "wpt"
 
 

@@ -5,7 +5,17 @@ import pytest
 
 from auditor.vocabulary import Event, Level, Phenomenon, Role, Stage
 from staging.phantom_seen import Seen
-from staging.training.told import END, HALVES, PRESENT, START, TRACE, TRACES, rolled, words_held
+from staging.training.told import (
+    END,
+    HALVES,
+    PRESENT,
+    START,
+    TRACE,
+    TRACES,
+    only_shown,
+    rolled,
+    words_held,
+)
 from staging.training.wording import true_reasoning
 
 KINDS = (
@@ -67,3 +77,16 @@ def test_an_event_over_the_seam_ends_with_the_image() -> None:
     held = rolled(words_held(told_of(Phenomenon.SLEEP_SPINDLE, 14.0, 16.0)))
     (spindle,) = held[held[..., PRESENT] == 1]
     assert (HALVES[spindle[START]], HALVES[spindle[END]]) == ("29", "30")
+
+
+def test_what_the_image_hardly_shows_is_not_told() -> None:
+    text = (
+        '{"reasoning_text": "A sleep spindle appears at 3–4 s in C4. A sleep spindle appears at '
+        '20–21 s in F4. Slow eye movements appear at 10–14 s.", "sleep_stage": "N2"}'
+    )
+    scores = np.zeros((8, 16), np.float32)
+    scores[0, 10] = 0.9
+    assert only_shown(text, scores) == (
+        '{"reasoning_text": "A sleep spindle appears at 20–21 s in F4. Slow eye movements appear '
+        'at 10–14 s.", "sleep_stage": "N2"}'
+    )
