@@ -37,11 +37,18 @@ def open_store() -> Iterator[Store]:
 
     settings = load_store_settings()
     settings.check_there_is_a_store()
-    store = Store.open(settings.store_url, actor=f"command of {getpass.getuser()}")
+    store = Store.open(settings.store_url, actor=f"command of {_who()}")
     try:
         yield store
     finally:
         store.close()
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in a container; OSError from 3.13 on
+        return f"user {os.getuid()}"
 
 
 def read_text(file: Path | None) -> str:
@@ -72,14 +79,19 @@ def read_text(file: Path | None) -> str:
 def check_outputs(json_path: str | None, report: Path | None = None) -> None:
     """Refuses an unwritable output before minutes are spent on what would go there."""
     if json_path is not None and json_path != "-":
-        with writing_to(f"--json {json_path}"):
-            parent = Path(json_path).absolute().parent
-            if not parent.is_dir() or Path(json_path).is_dir():
-                raise UsageError(f"--json {json_path}: give a file in a folder that exists")
-            if not os.access(parent, os.W_OK):
-                raise UsageError(f"--json {json_path}: the folder cannot be written to")
+        check_file(f"--json {json_path}", Path(json_path))
     if report is not None:
         check_folder(f"--report {report}", report)
+
+
+def check_file(place: str, file: Path) -> None:
+    """Refuses a file that is a folder or lies in none that can be written to."""
+    with writing_to(place):
+        parent = file.absolute().parent
+        if not parent.is_dir() or file.is_dir():
+            raise UsageError(f"{place}: give a file in a folder that exists")
+        if not os.access(parent, os.W_OK):
+            raise UsageError(f"{place}: the folder cannot be written to")
 
 
 def check_folder(place: str, folder: Path) -> None:

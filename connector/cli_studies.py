@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from auditor.errors import InputRefused, UsageError
-from connector.cli_common import JsonPath, check_outputs, open_store, say, write
+from connector.cli_common import JsonPath, check_file, check_outputs, open_store, say, write
 
 studies_app = typer.Typer(no_args_is_help=True, help="See, cancel and retry studies.")
 trail_app = typer.Typer(no_args_is_help=True, help="Check and export the audit trail.")
@@ -108,7 +108,7 @@ def export_trail(
     from connector.trail_key import fingerprint, signing_key
 
     settings = load_store_settings()
-    check_outputs(str(file))
+    check_file(str(file), file)
     key = signing_key(settings.signing_key_path, make=settings.trail_key is None)
     with open_store() as store:
         bundle = export_bundle(store, study_id, key, utc_now())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.errors import UsageError
+from connector.cli_common import check_folder
 
 if TYPE_CHECKING:
     from staging.training.nights import TrainingNight
@@ -173,6 +174,7 @@ def _nights(
 
     if (recordings is None) != (annotations is None):
         raise UsageError("--recordings and --annotations go together")
+    check_folder(f"--out {out}", out)
     if recordings is not None and annotations is not None:
         stems = _recorded(out / "nights", recordings, annotations, first_epoch)
         if len(stems) <= held_out:

@@ -244,19 +244,28 @@ def write_text(text: str, path: Path) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
-    # Where a link leads is written to, and the link stays.
-    target = Path(os.path.realpath(path))
-    partial = target.with_name(target.name + ".partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")  # a device or a pipe, never to be replaced
-            return
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(text, path)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise UsageError(f"{path}: cannot be written ({reason})") from None
+
+
+def write_whole(text: str, path: Path) -> None:
+    """As :func:`write_text`.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    # Where a link leads is written to, and the link stays.
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(target.name + ".partial")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and not target.is_file():
+        target.write_text(text, encoding="utf-8")  # a device or a pipe, never to be replaced
+        return
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)

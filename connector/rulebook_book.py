@@ -24,6 +24,7 @@ from auditor.rule_schema import PhenomenonDocument, RulebookDocument
 from auditor.rulebook import Rule, Rulebook, RuleHolds, load_rulebook
 from auditor.vocabulary import Phenomenon
 from auditor.yaml_file import YamlFile
+from connector.documents import write_whole
 from connector.html import templates
 from connector.rulebook_cases import ShownCase, shown
 from connector.rulebook_specs import Specification, read_specifications, specifications_folder
@@ -184,9 +185,8 @@ def write_book(
         OSError: the folder cannot be made or written to.
     """
     page = book_page(compose(rules or files("rules"), features or specifications_folder()))
-    into.mkdir(parents=True, exist_ok=True)
     path = into / "index.html"
-    path.write_text(page, encoding="utf-8")
+    write_whole(page, path)
     return path
 
 

@@ -22,7 +22,14 @@ from connector.ehr_settings import EhrSettings, HttpUrl
 from connector.log_settings import LogSettings
 from connector.trigger_settings import TriggerSettings
 from connector.work_settings import WorkSettings
-from staging.environment import PREFIX, Environment, HeaderSecret, problems_of
+from staging.environment import (
+    HOME_FOLDER,
+    PREFIX,
+    DataFolder,
+    Environment,
+    HeaderSecret,
+    problems_of,
+)
 from staging.stager import stager_names
 from staging.vlm_settings import VlmSettings
 
@@ -38,8 +45,8 @@ class StoreSettings(Environment):
     Each field is the environment variable ``SOMNOAUDIT_`` and its name in capitals.
     """
 
-    data: Path = Field(
-        default_factory=lambda: Path.home() / ".somnoaudit",
+    data: DataFolder = Field(
+        default=HOME_FOLDER,
         description="Folder for the database and for the recordings.",
     )
     database_url: SecretStr | None = Field(
@@ -52,18 +59,6 @@ class StoreSettings(Environment):
         description="PEM file of the Ed25519 key that signs what is exported of the audit trail; "
         "made at the first export and kept in the data folder by default.",
     )
-
-    @field_validator("data")
-    @classmethod
-    def _absolute(cls, folder: Path) -> Path:
-        try:
-            folder = folder.expanduser().absolute()
-            is_other = folder.exists() and not folder.is_dir()
-        except (OSError, RuntimeError):  # a name too long, a home of nobody
-            raise ValueError("give a folder that can be reached") from None
-        if is_other:
-            raise ValueError("give a folder, not a file")
-        return folder
 
     @field_validator("database_url")
     @classmethod

@@ -218,11 +218,16 @@ class AnchorFile:
         """Every anchor of the file; a line that was cut short by a crash is left out.
 
         Raises:
-            InputRefused: the file holds something else.
+            InputRefused: the file cannot be read, or holds something else.
         """
-        if not self._path.exists():
+        try:
+            text = self._path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
             return
-        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        except OSError as error:
+            problem = f"cannot be read ({(error.strerror or 'no reason given').lower()})"
+            raise InputRefused(self._path, problem, "check the permissions") from None
+        lines = text.splitlines(keepends=True)
         for number, line in enumerate(lines, start=1):
             if not line.endswith("\n"):
                 continue

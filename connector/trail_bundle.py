@@ -188,9 +188,12 @@ def verify_bundle(path: Path, expected: Ed25519PublicKey | None = None) -> Check
 
 def _read(path: Path) -> tuple[_Bundle, dict[str, Any]]:
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_BYTES + 1)  # a device has no size, and may have no end
+        if len(content) > _LARGEST_BYTES:
             raise _refused(path)
-        plain = json.loads(path.read_bytes())
+        plain = json.loads(content)
+        canonical(plain).encode()  # fails at half of a surrogate pair, which we never write
         return _Bundle.model_validate(plain), plain
     except OSError as error:
         problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"

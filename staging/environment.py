@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SOMNOAUDIT_"
@@ -19,6 +20,24 @@ def _header_safe(secret: SecretStr) -> SecretStr:
 
 HeaderSecret = Annotated[SecretStr, AfterValidator(_header_safe)]
 """What goes over the wire in an Authorization header."""
+
+
+def _reachable(folder: Path) -> Path:
+    try:
+        folder = folder.expanduser().absolute()
+        is_other = folder.exists() and not folder.is_dir()
+    except (OSError, RuntimeError):  # a name too long, a home of nobody
+        raise ValueError("give a folder that can be reached") from None
+    if is_other:
+        raise ValueError("give a folder, not a file")
+    return folder
+
+
+DataFolder = Annotated[Path, AfterValidator(_reachable), Field(validate_default=True)]
+"""A folder that is there or can be made, as an absolute path."""
+
+HOME_FOLDER = Path("~/.somnoaudit")
+"""The data folder where none is set; not every user has a home, so it is checked as any other."""
 
 
 class Environment(BaseSettings):

@@ -7,14 +7,14 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from auditor.errors import SettingsRefused
-from staging.environment import Environment, HeaderSecret, problems_of
+from staging.environment import HOME_FOLDER, DataFolder, Environment, HeaderSecret, problems_of
 
 
 class VlmSettings(Environment):
     """How a vision-language model is asked."""
 
-    data: Path = Field(
-        default_factory=lambda: Path.home() / ".somnoaudit",
+    data: DataFolder = Field(
+        default=HOME_FOLDER,
         description="Folder for replies to nights that are not done.",
     )
     mains_hz: float = Field(

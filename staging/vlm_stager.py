@@ -85,7 +85,7 @@ class VlmStager:
         progress("stage", 0.0)
         loaded = self._load()
         kept = KeptReplies(
-            self._settings.data.expanduser() / KEPT,
+            self._settings.data / KEPT,
             name_of_night(montage, loaded.sha256, self.prompt.sha256, str(self._settings.mains_hz)),
         )
         scored = dict(kept.read())

@@ -20,6 +20,9 @@ _SPECIAL = {
     "µ": "μ",
     "ſ": "s",
 }
+_LONGEST_NUMBER = 30
+"""Characters; one of hundreds of digits is infinite as a float, and nothing that was measured."""
+
 _TOKEN = re.compile(
     r"(?P<number>0,\d+(?![\d,])|\d+(?:\.\d+)?)"
     r"|(?P<rule>[^\W\d_]{1,3}\d?\.\d+(?![\w.]))"
@@ -111,7 +114,8 @@ def tokens(text: str) -> list[Token]:
             if not (found and found[-1].text == "\n" and folded.startswith(" ", stop)):
                 continue
             word = "-"
-        number = float(word.replace(",", ".")) if match.lastgroup == "number" else None
+        is_number = match.lastgroup == "number" and len(word) <= _LONGEST_NUMBER
+        number = float(word.replace(",", ".")) if is_number else None
         found.append(Token(word, start, stop, start == end, number, text[start].isupper()))
         end = stop
     return found

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from connector.cli import main
+from connector.store import Store
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -179,6 +181,15 @@ def test_claims_reads_a_file_and_writes_json_only(tmp_path: Path, run: Run) -> N
     assert text.read_text()[claim["start"] : claim["end"]] == claim["text"]
 
 
+def test_a_number_without_end_is_no_number(tmp_path: Path, run: Run) -> None:
+    text = tmp_path / "rationale.txt"
+    text.write_text(f"A sleep spindle of {'9' * 400} Hz at {'9' * 5000} s in C4-M1.")
+    code, out, err = run("claims", text, "--json", "-")
+    assert (code, err) == (0, "")
+    (claim,) = json.loads(out)
+    assert (claim["frequency_hz"], claim["spans_s"]) == (None, [])
+
+
 def test_claims_of_a_missing_file_is_refused(tmp_path: Path, run: Run) -> None:
     code, out, err = run("claims", tmp_path / "absent.txt")
     assert (code, out) == (3, "")
@@ -249,3 +260,26 @@ def test_a_folder_without_a_service_is_not_taken_for_an_empty_one(
     assert "there is no database in this folder" in said
     assert len(said.splitlines()) == 1
     assert not folder.exists()
+
+
+def test_a_user_without_a_name_may_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    Store.open(f"sqlite:///{tmp_path}/somnoaudit.db").close()
+    monkeypatch.setenv("SOMNOAUDIT_DATA", str(tmp_path))
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # only root can be another user
+    code, _, said = run("studies", "list")
+    assert (code, said) == (0, "")
+
+
+@pytest.mark.parametrize("phase", ["wpt", "sft"])
+def test_training_into_a_file_is_refused_before_it_begins(
+    phase: str, tmp_path: Path, run: Run
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    code, _, said = run("train", phase, "--out", file, "--start", tmp_path)
+    assert code == 2
+    assert said == f"somnoaudit: --out {file}: give a folder, not a file\n"

@@ -1,6 +1,7 @@
 """Settings: every problem at once, nothing secret repeated."""
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from auditor.errors import SettingsRefused
 from connector.settings import PREFIX, Settings, load_settings, load_store_settings
 from connector.store import Store
+from staging.vlm_settings import load_vlm_settings
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +85,19 @@ def test_the_data_folder_is_not_a_file(tmp_path: Path) -> None:
 def test_a_data_folder_out_of_reach_is_said(folder: str) -> None:
     with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATA: give a folder that can be"):
         load_settings(fhir_url="http://h", data=folder)
+
+
+def test_a_user_without_a_home_names_the_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # only root can be another user
+    with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATA: give a folder that can be"):
+        load_store_settings()
+    with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATA: give a folder that can be"):
+        load_vlm_settings()
+    monkeypatch.setenv("SOMNOAUDIT_DATA", str(tmp_path))
+    assert load_store_settings().data == load_vlm_settings().data == tmp_path
 
 
 def test_a_data_folder_of_any_name_holds_the_database(tmp_path: Path) -> None:

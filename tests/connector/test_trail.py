@@ -1,5 +1,6 @@
 """The audit trail: what breaks is found and located, on both databases and in an export."""
 
+import base64
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -310,6 +311,31 @@ def test_an_export_that_was_changed_is_found_out(
     found = [each.problem for each in verify_bundle(path).breaks]
     assert "the signature does not fit: the file was altered after it was signed" in found
     assert problem in found
+
+
+def test_a_file_that_is_no_export_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.trail_bundle._LARGEST_BYTES", 1 << 20)
+    payload = {
+        "format": "somnoaudit trail bundle 1",
+        "study_id": "\ud800",
+        "exported_at": "",
+        "chain": [],
+        "documents": [],
+    }
+    key = base64.b64encode(bytes(32)).decode()
+    signature = {"algorithm": "Ed25519", "public_key": key, "value": ""}
+    path = tmp_path / "s1.json"
+    path.write_text(json.dumps({"payload": payload, "signature": signature}))
+    for file in (path, Path("/dev/zero")):
+        with pytest.raises(InputRefused, match="is no bundle of an audit trail"):
+            verify_bundle(file)
+
+
+def test_anchors_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputRefused, match=r"cannot be read \(is a directory\)"):
+        list(AnchorFile(tmp_path).anchors())
 
 
 def test_a_key_is_made_once_and_a_file_that_is_none_is_said(tmp_path: Path) -> None:
