@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.errors import UsageError
-from connector.cli_common import check_folder
+from connector.cli_common import check_folder, writing_to
 
 if TYPE_CHECKING:
     from staging.training.nights import TrainingNight
@@ -90,8 +90,11 @@ def wpt(
 
     Stopped, it goes on when started again with the same folder.
     """
+    from staging.qwen.folder import look_through
     from staging.training.presets import COMPACT, SLEEPVLM_3B
 
+    if start is not None:
+        look_through(start)
     train, check = _nights(out, recordings, annotations, first_epoch, held_out, nights, workers)
     if preset is Preset.COMPACT:
         from staging.training.wpt_compact import train_wpt_compact
@@ -134,11 +137,13 @@ def sft(
 
     Stopped, it goes on when started again with the same folder.
     """
+    from staging.qwen.folder import look_through
     from staging.training.presets import COMPACT, SLEEPVLM_3B
 
     begin = start or out / "wpt"
     if not begin.is_dir():
         raise UsageError(f"{begin} is not there: run train wpt first, or name --start")
+    look_through(begin)
     train, check = _nights(out, recordings, annotations, first_epoch, held_out, nights, workers)
     if preset is Preset.COMPACT:
         from staging.training.sft_compact import train_sft_compact
@@ -193,10 +198,11 @@ def _recorded(folder: Path, recordings: Path, annotations: Path, first_epoch: in
     from staging.vlm_settings import load_vlm_settings
 
     mains_hz = load_vlm_settings().mains_hz
-    return [
-        write_subject(subject, read_recording, folder, mains_hz, first_epoch)
-        for subject in subjects(annotations, recordings)
-    ]
+    with writing_to(f"--out {folder.parent}"):
+        return [
+            write_subject(subject, read_recording, folder, mains_hz, first_epoch)
+            for subject in subjects(annotations, recordings)
+        ]
 
 
 def _simulated(folder: Path, n_nights: int | None, workers: int) -> tuple[list[Path], list[Path]]:
@@ -210,10 +216,11 @@ def _simulated(folder: Path, n_nights: int | None, workers: int) -> tuple[list[P
 
     train = orders(COMPACT.first_seed, n_nights or COMPACT.nights)
     check = orders(COMPACT.held_out_seed, COMPACT.held_out)
-    for made, order in enumerate(make_nights([*check, *train], workers), start=1):
-        print(
-            f"night {made} of {len(train) + len(check)}: {order.stem.name}",
-            file=sys.stderr,
-            flush=True,
-        )
+    with writing_to(f"--out {folder.parent}"):
+        for made, order in enumerate(make_nights([*check, *train], workers), start=1):
+            print(
+                f"night {made} of {len(train) + len(check)}: {order.stem.name}",
+                file=sys.stderr,
+                flush=True,
+            )
     return [order.stem for order in train], [order.stem for order in check]

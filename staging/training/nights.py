@@ -10,10 +10,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+from auditor.errors import RecordingRefused
 from auditor.vocabulary import Montage
 from staging.render import Renderer
 from staging.training.seconds import EVENTS, STEPS, second_values
@@ -87,16 +89,26 @@ def write_night(
 
 
 def read_night(stem: Path) -> TrainingNight:
-    rows = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-    with np.load(stem.with_suffix(".npz")) as arrays:
-        seconds = arrays["seconds"]
-        events = arrays["events"] if "events" in arrays.files else None
+    """A night that was written beside ``stem``.
+
+    Raises:
+        RecordingRefused: it is damaged, or was written by another version.
+    """
+    try:
+        rows = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+        truth = tuple(EpochTruth(stage, tuple(rules), reply) for stage, rules, reply in rows)
+        with np.load(stem.with_suffix(".npz")) as arrays:
+            seconds = arrays["seconds"]
+            events = arrays["events"] if "events" in arrays.files else None
+        images = np.load(stem.with_suffix(".images.npy"), mmap_mode="r")
+    except (OSError, EOFError, ValueError, BadZipFile):
+        raise _refused(stem, "is damaged") from None
     if events is not None and events.shape[1:] != (STEPS, len(EVENTS)):
-        raise ValueError(f"{stem.name} was written by another version; make it again")
-    return TrainingNight(
-        name=stem.name,
-        images=np.load(stem.with_suffix(".images.npy"), mmap_mode="r"),
-        truth=tuple(EpochTruth(stage, tuple(rules), reply) for stage, rules, reply in rows),
-        seconds=seconds,
-        events=events,
+        raise _refused(stem, "was written by another version")
+    return TrainingNight(stem.name, images, truth, seconds, events)
+
+
+def _refused(stem: Path, problem: str) -> RecordingRefused:
+    return RecordingRefused(
+        stem.with_suffix(".json"), problem, "delete it, and the night is made again"
     )

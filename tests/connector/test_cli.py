@@ -12,6 +12,7 @@ import pytest
 
 from connector.cli import main
 from connector.store import Store
+from staging.qwen.find import COMPACT_MODEL
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -280,6 +281,16 @@ def test_training_into_a_file_is_refused_before_it_begins(
 ) -> None:
     file = tmp_path / "file"
     file.touch()
-    code, _, said = run("train", phase, "--out", file, "--start", tmp_path)
+    code, _, said = run("train", phase, "--out", file, "--start", COMPACT_MODEL)
     assert code == 2
     assert said == f"somnoaudit: --out {file}: give a folder, not a file\n"
+
+
+@pytest.mark.parametrize("phase", ["wpt", "sft"])
+def test_training_does_not_start_from_what_is_no_checkpoint(
+    phase: str, tmp_path: Path, run: Run
+) -> None:
+    code, _, said = run("train", phase, "--out", tmp_path / "out", "--start", tmp_path)
+    assert code == 3
+    assert said.startswith(f"somnoaudit: {tmp_path}: has no config.json")
+    assert not (tmp_path / "out").exists()

@@ -58,6 +58,14 @@ def test_a_night_is_drawn_once(mass: Path) -> None:
     write_subject(subject, never, mass / "nights", 50.0, 1)
 
 
+@pytest.mark.parametrize("part", ["json", "npz", "images.npy"])
+def test_a_damaged_night_is_refused(mass: Path, part: str) -> None:
+    night_of(mass)
+    (mass / "nights" / f"01-01-0001.{part}").write_bytes(b"")
+    with pytest.raises(RecordingRefused, match="is damaged; delete it"):
+        night_of(mass)
+
+
 def test_an_epoch_that_the_recording_does_not_have_is_refused(mass: Path) -> None:
     with pytest.raises(ScoringRefused, match="scores epoch 1, which the recording does not have"):
         night_of(mass, first_epoch=2)
