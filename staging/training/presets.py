@@ -53,7 +53,7 @@ class Compact:
     wpt_steps: int = 2200
     wpt_batch: int = 16
     sft_nights: int = 100
-    sft_steps: int = 2460
+    sft_steps: int = 2680
     sft_batch: int = 16
     peak: float = 1e-3
 

@@ -42,11 +42,11 @@ _MENTION = re.compile(
     rf"(?: in ({'|'.join(TRACES)}))?"
 )
 _SENTENCE = re.compile(_MENTION.pattern + r"\. ?")
-_SHOWN = 0.4
-"""Of events with a lower score one in seven is there, and to be taught these is to be taught to
+_SHOWN = 0.3
+"""Of signs with a lower score one in ten is there, and to be taught these is to be taught to
 guess (measured on nights that were not trained on; what is there weighs four times in phase 1)."""
-_LONG: Final = (6, 7)
-"""Rows of what lasts, whose beginning may be faint though it is plain to see."""
+_FAINT: Final = (0, 1)
+"""Rows of what may be fainter than its background: spindles, K complexes."""
 
 
 def words_held(text: str) -> npt.NDArray[np.int8]:
@@ -66,7 +66,7 @@ def words_held(text: str) -> npt.NDArray[np.int8]:
 
 
 def only_shown(text: str, scores: npt.NDArray[np.float32]) -> str:
-    """A reply without the sentences on events of which the image shows next to nothing.
+    """A reply without the sentences on signs of N2 of which the image shows next to nothing.
 
     Args:
         text: the reply.
@@ -75,7 +75,7 @@ def only_shown(text: str, scores: npt.NDArray[np.float32]) -> str:
 
     def kept(mention: re.Match[str]) -> str:
         ((row, column),) = np.argwhere(words_held(mention[0])[..., PRESENT] == 1)
-        return mention[0] if row in _LONG or scores[row, column] >= _SHOWN else ""
+        return mention[0] if row not in _FAINT or scores[row, column] >= _SHOWN else ""
 
     return _SENTENCE.sub(kept, text).replace('. ", "', '.", "')
 

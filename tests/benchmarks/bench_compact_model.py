@@ -69,10 +69,23 @@ class Mentions:
     found: int = 0
     errors_s: list[float] = field(default_factory=list)
 
+    @property
+    def precision(self) -> float:
+        return self.right / max(self.told, 1)
+
+    @property
+    def recall(self) -> float:
+        return self.found / max(self.true, 1)
+
+    @property
+    def error_s(self) -> float:
+        return float(np.median(self.errors_s)) if self.errors_s else float("nan")
+
     def __str__(self) -> str:
-        precision, recall = self.right / max(self.told, 1), self.found / max(self.true, 1)
-        error = np.median(self.errors_s) if self.errors_s else float("nan")
-        return f"precision {precision:.2f}  recall {recall:.2f}  median time error {error:.2f} s"
+        return (
+            f"precision {self.precision:.2f}  recall {self.recall:.2f}  "
+            f"median time error {self.error_s:.2f} s"
+        )
 
 
 @dataclass

@@ -84,7 +84,7 @@ def times(reply: Reply | UnreadableReply) -> Iterator[tuple[Phenomenon, float]]:
                 yield claim.phenomenon, (span.start_s + span.end_s) / 2
 
 
-@pytest.mark.xfail(strict=True, reason="measured 0.41: it tells times badly, as its card says")
+@pytest.mark.xfail(strict=True, reason="measured 0.59: weak spindles come and go")
 def test_times_move_with_the_image(
     phantom: Phantom, draw: Callable[[int], Image], ask: Ask
 ) -> None:
@@ -105,7 +105,7 @@ def test_times_move_with_the_image(
     assert np.mean(moved) >= 0.80
 
 
-@pytest.mark.xfail(strict=True, reason="measured 0.80 between neighbours of another stage")
+@pytest.mark.xfail(strict=True, reason="measured 0.90: R between N2 is told as N2")
 def test_the_stage_follows_the_target(
     phantom: Phantom, draw: Callable[[int], Image], ask: Ask
 ) -> None:
@@ -143,7 +143,7 @@ def test_the_stage_does_not_hang_on_the_neighbours(
         isinstance(reply, Reply) and reply.stage is stage
         for reply, (_, stage) in zip(replies, targets, strict=True)
     ]
-    assert np.mean(kept) >= 0.7
+    assert np.mean(kept) >= 0.8
 
 
 def test_images_are_laid_out_in_rows_and_columns(checkpoint: Checkpoint) -> None:
