@@ -155,16 +155,19 @@ class ChatServers:
             *(self._models(address) for address in self.addresses), return_exceptions=True
         )
         served: dict[str, list[str]] = {}
+        away: dict[httpx.URL, _Unavailable] = {}
         for address, names in zip(self.addresses, listed, strict=True):
             if isinstance(names, _Unavailable):
-                log.warning("%s; going on without it", names)
-                self._rest(address)
+                away[address] = names
             elif isinstance(names, BaseException):
                 raise names
             else:
                 served[place(address)] = names
         if not served:
-            raise next(error for error in listed if isinstance(error, ServerFailed))
+            raise next(iter(away.values()))
+        for address, error in away.items():
+            log.warning("%s; going on without it", error)
+            self._rest(address)
         for server, names in served.items():
             if len(names) != 1:
                 raise ServerFailed(

@@ -164,7 +164,8 @@ def _address(written: str) -> httpx.URL:
         url = httpx.URL(written)
     except httpx.InvalidURL:
         url = httpx.URL()
-    if url.scheme not in ("http", "https") or not url.host or url.query:
+    is_address = url.scheme in ("http", "https") and url.host and (url.port or 0) <= 65535
+    if not is_address or url.query:
         raise UsageError("--model: give addresses such as http://gpu1:8000/v1, commas between")
     if url.userinfo:
         raise UsageError("--model: leave the key out of the address; set SOMNOAUDIT_VLM_TOKEN")

@@ -334,9 +334,12 @@ def test_servers_share_the_work(start: Start, night: Montage) -> None:
 
 
 @pytest.mark.usefixtures("_no_backoff")
-def test_no_server_at_all_ends_in_one_line(start: Start, night: Montage) -> None:
+def test_no_server_at_all_ends_in_one_line(
+    start: Start, night: Montage, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(ServerFailed, match=r"^model server 127\.0\.0\.1:\d+: no answer .*running"):
         stage(night, nobody_there(), nobody_there())
+    assert not caplog.records, "it would be told twice"
     broken = start(lambda asked: always_n2(asked) if asked.number < 3 else error(500))
     with pytest.raises(ServerFailed, match="answered 500") as failed:
         stage(night, broken.address)
@@ -413,6 +416,7 @@ def test_servers_of_different_models_are_not_mixed(start: Start, night: Montage)
         ("http://", "give addresses such as"),
         ("http://[::1", "give addresses such as"),
         ("http://a/v1,", "give addresses such as"),
+        ("http://a:99999/v1", "give addresses such as"),
         ("http://a/v1?key=hunter2", "give addresses such as"),
         ("http://user:hunter2@a/v1", "leave the key out"),
         ("http://a/v1#x,http://b/v1#y", "several models, x, y"),
