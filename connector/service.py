@@ -67,12 +67,14 @@ def service(settings: Settings, watch: Watch = lambda _moment: None) -> Iterator
         watch: told of each moment of each study, on other threads.
 
     Raises:
-        SettingsRefused: the data folder, the database or the file of channel names cannot be
-            used.
+        SettingsRefused: the data folder, the database, the trail's key or the file of channel
+            names cannot be used.
         UsageError: the stager cannot be made.
         ServerFailed: the EHR cannot be asked, or the port is taken.
     """
     secret = _webhook_secret(settings)
+    if settings.trail_key is not None:
+        signing_key(settings.trail_key, make=False)  # told now, and not at the first export
     with ExitStack() as stack:
         ehr, store, worker = stack.enter_context(_workshop(settings, watch))
         listening = stack.enter_context(ExitStack())

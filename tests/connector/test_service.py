@@ -158,6 +158,12 @@ def test_a_data_folder_that_cannot_be_made_is_said(scoring: Path) -> None:
         pass
 
 
+def test_a_key_of_the_trail_that_is_none_is_said_at_the_start(tmp_path: Path) -> None:
+    settings = load_settings(fhir_url="http://127.0.0.1:9", data=tmp_path, trail_key=tmp_path)
+    with pytest.raises(SettingsRefused, match="SOMNOAUDIT_TRAIL_KEY: "), service(settings):
+        pass
+
+
 def test_an_ehr_that_asks_for_our_keys_finds_them_though_work_was_waiting(
     scripted_server: Callable[[], ScriptedServer], scoring: Path, tmp_path: Path
 ) -> None:
