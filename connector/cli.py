@@ -5,6 +5,7 @@ that ``--help`` answers at once.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -465,6 +466,8 @@ def main() -> None:
     """Runs the command; every error that somnoaudit raises on purpose ends in one line."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # None where the user closed it
         sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.stderr is None:  # likewise; print() would turn to standard output instead
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 open to the end
     try:
         app()
     except SomnoauditError as error:

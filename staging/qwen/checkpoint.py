@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_5_vl import Qwen2_5_VLTextConfig, Qwen2_5_VLVisionConfig
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -113,7 +115,14 @@ def _load_model(
             attn_implementation="sdpa",
             output_loading_info=True,
         )
-    except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        RuntimeError,
+        ImportError,
+        StrictDataclassError,
+    ) as error:
         raise CheckpointRefused(
             folder.path,
             "holds weights that do not fit what its config.json describes",
@@ -140,7 +149,24 @@ def _tokenizer(folder: CheckpointFolder) -> PreTrainedTokenizerFast:
         raise CheckpointRefused(
             folder.path, "holds a tokenizer that cannot be read", "copy it again"
         ) from error
+    _check_template(folder, tokenizer)
     return cast("PreTrainedTokenizerFast", tokenizer)
+
+
+def _check_template(folder: CheckpointFolder, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Tries how the checkpoint writes a conversation; one for text alone takes no parts."""
+    parts = [{"type": "image"}, {"type": "text", "text": ""}]
+    conversation = [{"role": "system", "content": parts[1:]}, {"role": "user", "content": parts}]
+    if tokenizer.chat_template is None:
+        return
+    try:
+        tokenizer.apply_chat_template(conversation, tokenize=False)
+    except (TemplateError, TypeError) as error:
+        raise CheckpointRefused(
+            folder.path,
+            "holds a chat template that cannot be used for text and images",
+            "copy its own chat_template.jinja and tokenizer_config.json",
+        ) from error
 
 
 def _belong_together(checkpoint: Checkpoint) -> bool:

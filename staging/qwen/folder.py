@@ -79,8 +79,7 @@ def look_through(path: Path) -> CheckpointFolder:
         raise CheckpointRefused(path, f"holds {named}, not {MODEL_TYPE}", _REMEDY)
     _check_quantisation(path, config)
     weights = _weights(path)
-    if not isinstance(_json(path / TOKENIZER).get("model"), dict):
-        raise CheckpointRefused(path / TOKENIZER, "describes no tokenizer", "copy it again")
+    _check_tokenizer(path / TOKENIZER)
     prompt = path / PROMPT_FILE
     return CheckpointFolder(path, config, weights, prompt if prompt.is_file() else None)
 
@@ -98,6 +97,15 @@ def _json(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise CheckpointRefused(path, "is not a JSON object", "copy it again")
     return content
+
+
+def _check_tokenizer(path: Path) -> None:
+    """Looks for the parts, since the library that reads them tells no error of its own kind."""
+    content = _json(path)
+    model = content.get("model")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if not isinstance(vocabulary, dict) or not isinstance(content.get("added_tokens"), list):
+        raise CheckpointRefused(path, "describes no tokenizer", "copy it again")
 
 
 def _check_quantisation(path: Path, config: Mapping[str, Any]) -> None:

@@ -141,6 +141,10 @@ def test_output_that_cannot_be_encoded_or_written_is_no_defect() -> None:
         assert failed.returncode == (3 if closed == "<&-" else 2)
         assert b"(bad file descriptor)" in failed.stderr
         assert len(failed.stderr.splitlines()) == 1
+    unheard = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *command[:-1], "rules", "N9.9"], capture_output=True
+    )
+    assert (unheard.returncode, unheard.stdout) == (2, b""), "only results go to standard output"
     with Path("/dev/full").open("wb") as full:
         failed = subprocess.run(command, input=text, stdout=full, stderr=subprocess.PIPE)
     assert failed.returncode == 2

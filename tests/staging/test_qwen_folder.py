@@ -87,6 +87,7 @@ HALF: list[tuple[str, Callable[[Path], object], str]] = [
     ("index", lambda f: (f / "model.safetensors.index.json").unlink(), "has neither model.safet"),
     ("index text", lambda f: (f / "model.safetensors.index.json").write_text("{}"), "names no we"),
     ("tokenizer", lambda f: (f / "tokenizer.json").unlink(), "has no tokenizer.json"),
+    ("half a tokenizer", lambda f: (f / "tokenizer.json").write_text('{"model": {}}'), "no token"),
     ("no tokenizer", lambda f: (f / "tokenizer.json").write_text("{}"), "describes no tokenizer"),
     (
         "quantised",
@@ -132,6 +133,18 @@ def of_another_model(folder: Path) -> None:
     [
         (grown, "do not fit what its config.json describes"),
         (deepened, "lacks .* of the model's weights"),
+        (
+            lambda f: described(f, text_config=[]),
+            "do not fit what its config.json describes",
+        ),
+        (
+            lambda f: (f / "chat_template.jinja").write_text("{% for %}"),
+            "a chat template that cannot be used",
+        ),
+        (
+            lambda f: (f / "chat_template.jinja").write_text("{{ 'a' + messages[0].content }}"),
+            "a chat template that cannot be used",
+        ),
         (of_another_model, "holds the tokenizer of another model"),
         (
             lambda f: (f / "preprocessor_config.json").write_text("{"),
