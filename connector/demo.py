@@ -9,7 +9,7 @@ import base64
 import fcntl
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from auditor.errors import ServerFailed, UsageError
 from connector.codes import POLYSOMNOGRAPHY
 from connector.demo_ehr import DemoEhr
-from connector.documents import Json, scoring_rows, write_json
+from connector.demo_truth import against_truth
+from connector.documents import Json
 from connector.edf import read_recording
 from connector.fhir import FhirClient, reference_to
 from connector.fhir.attachment_hash import attachment_hash, attachment_hasher
@@ -32,7 +33,7 @@ from connector.terminal import summary
 from connector.workflow import Moment
 
 if TYPE_CHECKING:
-    from staging.phantom_rationales import Planted
+    from staging.phantom import Phantom
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -40,8 +41,6 @@ SEED = 20260101
 """Of the demo's night: the same for everyone, so that what is told of it can be found in it."""
 
 NIGHT_HOURS = 2.0
-FALSE_SHARE = 0.05
-"""Of the epochs, how many get a rationale that is not true."""
 
 LOCK = "demo.lock"
 FINISHED = "finished"
@@ -68,14 +67,12 @@ class DemoStudy:
     Attributes:
         recording: an EDF or BDF file.
         stager: its name.
-        model: what the stager is given as its model.
-        planted: for each epoch with a rationale made false, how.
+        truth: of the night, where it is simulated.
     """
 
     recording: Path
     stager: str
-    model: str | None = None
-    planted: tuple[Planted, ...] = ()
+    truth: Phantom | None = None
 
 
 def given_study(recording: Path) -> DemoStudy:
@@ -89,17 +86,14 @@ def given_study(recording: Path) -> DemoStudy:
 
 
 def phantom_study(folder: Path) -> DemoStudy:
-    """A simulated night, scored with true rationales but for some that are made false."""
+    """A simulated night, staged and explained by the model that ships with somnoaudit."""
     from staging.phantom import simulate, write_edf
     from staging.phantom_plan import PhantomSettings
-    from staging.phantom_rationales import plant_false
 
     phantom = simulate(SEED, PhantomSettings(hours=NIGHT_HOURS))
-    hypnogram, planted = plant_false(phantom, FALSE_SHARE, SEED)
-    recording, scoring = folder / "phantom.edf", folder / "phantom.scoring.json"
+    recording = folder / "phantom.edf"
     write_edf(phantom, recording)
-    write_json(scoring_rows(hypnogram.epochs), scoring)
-    return DemoStudy(recording, "scored", str(scoring), planted)
+    return DemoStudy(recording, "vlm", phantom)
 
 
 def put_into_ehr(client: FhirClient, recording: Path) -> str:
@@ -258,11 +252,14 @@ def run(folder: Path, study: DemoStudy, say: Say) -> Iterator[DemoResult]:
         ServerFailed: a server did not start, or did not do its part.
     """
 
+    told = ""
+
     def watch(moment: Moment) -> None:
-        if not moment.work:
-            say(_TOLD[moment.state])
-        elif moment.share == 0:
-            say(f"  {moment.work}")
+        nonlocal told
+        words = f"  {moment.work}" if moment.work else _TOLD[moment.state]
+        if words != told:
+            told = words
+            say(words)
 
     say("starting a FHIR server (sekmet-fhir) on loopback")
     with DemoEhr(folder / "ehr") as ehr, FhirClient(ehr.base_url) as client:
@@ -272,7 +269,6 @@ def run(folder: Path, study: DemoStudy, say: Say) -> Iterator[DemoResult]:
             "fhir_url": ehr.base_url,
             "data": folder / "somnoaudit",
             "stager": study.stager,
-            "model": study.model,
             "port": 0,
             "local_login": True,
         }
@@ -296,19 +292,7 @@ def describe(result: DemoResult, study: DemoStudy) -> Iterator[str]:
     """What the demo tells at its end."""
     if result.audit is not None:
         yield summary(result.audit)
-        yield from _found_again(result.audit, study.planted)
+        if study.truth is not None:
+            yield from against_truth(result.audit, study.truth)
     if result.study.report:
         yield f"\nThe EHR has the report as {result.study.report}."
-
-
-def _found_again(audit: Json, planted: Sequence[Planted]) -> Iterator[str]:
-    """What was made false on purpose, and whether the audit has found it."""
-    if not planted:
-        return
-    flagged = {epoch["epoch"] for epoch in audit["epochs"] if epoch["flags"]}
-    found = sum(each.index in flagged for each in planted)
-    yield f"\nMade false on purpose in {len(planted)} epochs, of which {found} are flagged:"
-    for each in planted:
-        what = f" ({each.what.value.replace('_', ' ')})" if each.what else ""
-        mark = "flagged" if each.index in flagged else "not flagged"
-        yield f"  epoch {each.index}: {each.kind.value}{what}: {mark}"
