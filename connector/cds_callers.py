@@ -157,7 +157,7 @@ def read_callers(path: Path) -> dict[str, str]:
     remedy = "write a line for each issuer, such as 'https://ehr.example.org: keys.json'"
     try:
         listed = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
         raise SettingsRefused(path, "cannot be read as YAML", remedy) from None
     if not isinstance(listed, dict) or not listed:
         raise SettingsRefused(path, "lists no issuer", remedy)

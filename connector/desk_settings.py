@@ -76,7 +76,7 @@ def _roles(path: Path) -> dict[str, DeskRole]:
     remedy = "write a line for each person, such as 'Practitioner/3: physician'"
     try:
         listed = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
         raise SettingsRefused(path, "cannot be read as YAML", remedy) from None
     try:
         return {str(who): DeskRole(role) for who, role in dict(listed).items()}

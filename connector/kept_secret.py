@@ -9,6 +9,9 @@ from pathlib import Path
 
 from auditor.errors import SettingsRefused
 
+_SHORTEST = 16
+"""Characters, as of a secret that is set: an empty file would let everybody in."""
+
 
 def kept_secret(path: Path) -> str:
     """The secret in a file; made where there is none, for its owner's eyes alone.
@@ -20,21 +23,26 @@ def kept_secret(path: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _make(path)
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        secret = path.read_text(encoding="ascii")
+        if len(secret) < _SHORTEST:
+            raise ValueError
+        return secret
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it holds no secret of ours"
         raise SettingsRefused(
             "SOMNOAUDIT_DATA",
             f"{path.name} in the folder cannot be used ({(reason or 'no reason given').lower()})",
-            "name one in which the service may write",
+            "name one in which the service may write, or delete that file, and it is made again",
         ) from None
 
 
 def _make(path: Path) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.touch(0o600)
-    partial.write_text(secrets.token_urlsafe(32), encoding="ascii")
-    # A link appears whole or not at all, and never in place of one that is there.
-    with suppress(FileExistsError):
-        path.hardlink_to(partial)
-    partial.unlink()
+    try:
+        partial.touch(0o600)
+        partial.write_text(secrets.token_urlsafe(32), encoding="ascii")
+        # A link appears whole or not at all, and never in place of one that is there.
+        with suppress(FileExistsError):
+            path.hardlink_to(partial)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -81,11 +81,13 @@ def _make(path: Path) -> None:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.touch(0o600)
-    partial.write_bytes(pem)
-    # A link appears whole or not at all, and never in place of one that is there.
-    with suppress(FileExistsError):
-        path.hardlink_to(partial)
-    partial.unlink()
+    try:
+        partial.touch(0o600)
+        partial.write_bytes(pem)
+        # A link appears whole or not at all, and never in place of one that is there.
+        with suppress(FileExistsError):
+            path.hardlink_to(partial)
+    finally:
+        partial.unlink(missing_ok=True)
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     path.with_suffix(".pub.pem").write_bytes(public)

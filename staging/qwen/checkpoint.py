@@ -156,7 +156,10 @@ def _tokenizer(folder: CheckpointFolder) -> PreTrainedTokenizerFast:
 def _check_template(folder: CheckpointFolder, tokenizer: PreTrainedTokenizerFast) -> None:
     """Tries how the checkpoint writes a conversation; one for text alone takes no parts."""
     parts = [{"type": "image"}, {"type": "text", "text": ""}]
-    conversation = [{"role": "system", "content": parts[1:]}, {"role": "user", "content": parts}]
+    conversation: list[dict[str, Any]] = [
+        {"role": "system", "content": parts[1:]},
+        {"role": "user", "content": parts},
+    ]
     if tokenizer.chat_template is None:
         return
     try:

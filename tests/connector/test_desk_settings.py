@@ -59,6 +59,7 @@ def test_a_client_without_a_way_back_is_refused() -> None:
         ("Practitioner/3: surgeon", "a role that there is not"),
         ("- Practitioner/3", "a role that there is not"),
         ("{", "cannot be read as YAML"),
+        ("[" * 3000, "cannot be read as YAML"),
     ],
 )
 def test_a_file_of_people_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -225,3 +225,6 @@ def test_a_secret_stays_the_same_and_one_that_cannot_be_read_is_refused(tmp_path
     (tmp_path / "taken").mkdir()
     with pytest.raises(SettingsRefused, match="taken"):
         kept_secret(tmp_path / "taken")
+    (tmp_path / "empty").touch()
+    with pytest.raises(SettingsRefused, match="holds no secret of ours"):
+        kept_secret(tmp_path / "empty")
