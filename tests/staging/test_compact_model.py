@@ -84,7 +84,9 @@ def times(reply: Reply | UnreadableReply) -> Iterator[tuple[Phenomenon, float]]:
                 yield claim.phenomenon, (span.start_s + span.end_s) / 2
 
 
-@pytest.mark.xfail(strict=True, reason="measured 0.57: weak spindles and bursts of eye movements come and go")
+@pytest.mark.xfail(
+    strict=True, reason="measured 0.57: weak spindles and bursts of eye movements come and go"
+)
 def test_times_move_with_the_image(
     phantom: Phantom, draw: Callable[[int], Image], ask: Ask
 ) -> None:
