@@ -186,7 +186,8 @@ def test_another_night_another_prompt_or_other_mains_begin_anew() -> None:
 def test_where_replies_cannot_be_kept_the_night_is_staged_all_the_same(
     folder: Path, data: Path
 ) -> None:
-    data.write_text("a file where the folder should be")
+    data.mkdir(exist_ok=True)
+    (data / "replies").write_text("a file where the folder should be")
     hypnogram = stager(folder).stage(montage(2), silent)
     assert all(reply for reply in replies(hypnogram))
     assert any("replies could not be kept" in note for note in hypnogram.notes)
