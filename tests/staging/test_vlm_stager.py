@@ -29,7 +29,7 @@ from staging.kept_replies import KeptReplies, name_of_night
 from staging.prompt import read_prompt
 from staging.qwen.folder import look_through
 from staging.vlm_settings import load_vlm_settings
-from staging.vlm_stager import VlmStager
+from staging.vlm_stager import KEPT, VlmStager
 
 LONGEST = 12
 
@@ -187,7 +187,7 @@ def test_where_replies_cannot_be_kept_the_night_is_staged_all_the_same(
     folder: Path, data: Path
 ) -> None:
     data.mkdir(exist_ok=True)
-    (data / "replies").write_text("a file where the folder should be")
+    (data / KEPT).write_text("a file where the folder should be")
     hypnogram = stager(folder).stage(montage(2), silent)
     assert all(reply for reply in replies(hypnogram))
     assert any("replies could not be kept" in note for note in hypnogram.notes)
