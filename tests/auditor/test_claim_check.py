@@ -49,8 +49,8 @@ WITH_SPINDLE = epoch(events=[event(SPINDLE, 21.3, 22.1)])
         (0.69, U, U),
         (0.15, U, U),
         (0.14, U, T),
-        (0.03, U, T),
-        (0.02, F, T),
+        (0.035, U, T),
+        (0.034, F, T),
     ],
 )
 def test_two_thresholds_and_the_middle_between_them(
