@@ -71,7 +71,7 @@ SecondOpinion = Annotated[
 def demo(
     recording: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Use this EDF or BDF; else a simulated night of 2 h."),
+        typer.Option(metavar="FILE", help="Use this EDF or BDF; else a simulated one of 90 min."),
     ] = None,
     serve: Annotated[
         bool, typer.Option(help="Leave EHR and review page up at the end, until Ctrl-C.")

@@ -40,7 +40,7 @@ Say: TypeAlias = Callable[[str], None]
 SEED = 20260101
 """Of the demo's night: the same for everyone, so that what is told of it can be found in it."""
 
-NIGHT_HOURS = 2.0
+NIGHT_HOURS = 1.5
 
 LOCK = "demo.lock"
 FINISHED = "finished"
