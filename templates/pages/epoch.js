@@ -8,6 +8,7 @@ const PIXELS_PER_MM = 96 / 25.4; // CSS defines both
 const GUIDE_UV = 75;
 
 let channels = [];
+let loading = new AbortController();
 
 const choice = (id) => document.getElementById(id);
 
@@ -41,16 +42,23 @@ function decode(buffer) {
   return found;
 }
 
+// Only what was chosen last is drawn: a choice made while signals load ends their loading, and
+// signals that cannot be had are not left standing under another filter's name.
 async function load() {
+  loading.abort();
+  loading = new AbortController();
+  const { signal } = loading;
   sheet.ariaBusy = "true";
-  const answer = await fetch(`${sheet.dataset.waveform}?filters=${choice("filters").value}`);
-  if (!answer.ok) {
-    canvas.setAttribute("aria-label", "The signals could not be loaded.");
-    sheet.classList.add("failed");
-    sheet.ariaBusy = "false";
-    return;
+  let found = null;
+  try {
+    const wanted = `${sheet.dataset.waveform}?filters=${choice("filters").value}`;
+    const answer = await fetch(wanted, { signal });
+    if (answer.ok) found = decode(await answer.arrayBuffer());
+  } catch (error) {
+    if (error.name === "AbortError") return;
   }
-  channels = decode(await answer.arrayBuffer());
+  channels = found ?? [];
+  document.getElementById("not-loaded").hidden = found !== null;
   draw();
   sheet.ariaBusy = "false";
 }

@@ -425,9 +425,44 @@ def test_keys_choose_gain_filter_and_events(sine_desk: Page) -> None:
         page.keyboard.press("ArrowDown")
     drawn(page)
     assert fast() < 0.5 * wide, "0.5 to 15 Hz leaves little of 20 Hz"
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
     page.keyboard.press("Escape")
     page.keyboard.press("e")
     expect(page.locator("#sheet")).to_have_class("sheet bare")
+
+
+def test_choosing_another_filter_ends_the_loading_of_the_one_before(
+    sine_desk: Page,
+) -> None:
+    page = drawn(sine_desk)
+    page.route("**/*filters=slow*", lambda route: None)  # its answer never comes
+    page.locator("#filters").select_option("slow")
+    page.wait_for_function("document.getElementById('sheet').ariaBusy === 'true'")
+    with page.expect_event("requestfailed", lambda ended: "filters=slow" in ended.url):
+        page.locator("#filters").select_option("narrow")
+    drawn(page)
+    narrow = extent(page, 2, 10.0125)
+    page.unroute("**/*filters=slow*")
+    page.locator("#filters").select_option("standard")
+    drawn(page)
+    assert extent(page, 2, 10.0125) != narrow
+
+
+def test_signals_that_cannot_be_had_are_not_left_under_another_filters_name(
+    sine_desk: Page,
+) -> None:
+    page = drawn(sine_desk)
+    page.route("**/*filters=slow*", lambda route: route.fulfill(status=503))
+    page.locator("#filters").select_option("slow")
+    expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+    with pytest.raises(AssertionError, match="nothing is drawn"):
+        extent(page, 0, 3.75)
+    page.unroute("**/*filters=slow*")
+    page.locator("#filters").select_option("standard")
+    drawn(page)
+    expect(page.get_by_role("alert")).to_be_hidden()
+    extent(page, 0, 3.75)
 
 
 def test_a_claim_lights_its_place_in_the_signal(desk: DeskUnderTest, opened: Opened) -> None:
