@@ -22,7 +22,7 @@ from axe_playwright_python.sync_playwright import Axe
 from desk_night import DeskNight, add_night, desk_night, desk_service, report_night
 from hospital import Laboratory
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from auditor.vocabulary import Stage
 from connector.desk.people import DeskRole, Person
@@ -436,11 +436,17 @@ def test_choosing_another_filter_ends_the_loading_of_the_one_before(
     sine_desk: Page,
 ) -> None:
     page = drawn(sine_desk)
-    page.route("**/*filters=slow*", lambda route: None)  # its answer never comes
+    asked: list[Route] = []
+
+    def unanswered(route: Route) -> None:
+        asked.append(route)
+
+    page.route("**/*filters=slow*", unanswered)
     page.locator("#filters").select_option("slow")
     page.wait_for_function("document.getElementById('sheet').ariaBusy === 'true'")
     with page.expect_event("requestfailed", lambda ended: "filters=slow" in ended.url):
         page.locator("#filters").select_option("narrow")
+    assert len(asked) == 1
     drawn(page)
     narrow = extent(page, 2, 10.0125)
     page.unroute("**/*filters=slow*")
