@@ -328,6 +328,18 @@ def test_a_report_under_review_is_not_taken_back(ehr: TinyEhr) -> None:
     assert len(trial.of("Observation")) == N_OBSERVATIONS
 
 
+def test_a_signature_is_not_taken_for_a_part_that_is_there_twice(ehr: TinyEhr) -> None:
+    trial = Trial(ehr)
+    entries = short_report(trial.order)
+    with FhirClient(ehr.server.base_url) as fhir:
+        write_report(fhir, entries)
+        (provenance,) = trial.of("Provenance")
+        signed = {"coding": [{"code": "UPDATE"}]}
+        fhir.create({**provenance, "activity": signed, "signature": [{}]})
+        write_report(fhir, entries)
+    assert len(trial.of("Provenance")) == 2
+
+
 # ── races ─────────────────────────────────────────────────────────────────────────────────
 
 

@@ -9,16 +9,18 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import stamina
 from hospital import CONTENT, Laboratory
 from scripted import Answer, Request, ScriptedServer
 from sqlalchemy.orm import Session, sessionmaker
-from test_fault_matrix import Trial
-from tiny_ehr import Resource, TinyEhr, as_json
+from test_fault_matrix import CUT, Trial, short_report
+from tiny_ehr import Fault, Resource, TinyEhr, as_json
 
 from connector.audit_events import AuditEventWriter
 from connector.exchange import Exchange, Interaction
@@ -26,6 +28,7 @@ from connector.fhir import FhirClient
 from connector.store import Store
 from connector.study import pull
 from connector.trigger import Sweep
+from connector.write_back import write_report
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +40,10 @@ def no_waits() -> Iterator[None]:
 @pytest.fixture
 def server(scripted_server: Callable[[], ScriptedServer]) -> ScriptedServer:
     return scripted_server()
+
+
+class _Killed(BaseException):
+    """Ends the program at once, as far as it can be seen from within."""
 
 
 class RefusesSomeEntries(TinyEhr):
@@ -75,16 +82,28 @@ class SaysNothing(TinyEhr):
 
 @dataclass
 class LagsBehind(TinyEhr):
-    """Finds a resource only some requests after it was stored, and holds conditions by that."""
+    """Finds a resource only some requests after it was stored, and holds conditions by that.
+
+    Attributes:
+        twice: the identifiers under which it has stored a second resource.
+    """
 
     lag: int = 0
     stored_at: dict[str, int] = field(default_factory=dict)
+    twice: set[str] = field(default_factory=set)
 
     def created(self, resource: Resource, condition: str | None) -> tuple[int, Resource | None]:
         status, stored = super().created(resource, condition)
         if status == 201 and stored is not None:
             name = f"{stored['resourceType']}/{stored['id']}"
             self.stored_at[name] = len(self.server.requests)
+            named = json.dumps(stored.get("identifier", stored.get("target")))
+            if any(
+                json.dumps(each.get("identifier", each.get("target"))) == named
+                for each in super().matching(stored["resourceType"], {})
+                if each is not stored
+            ):
+                self.twice.add(named)
         return status, stored
 
     def matching(self, kind: str, query: dict[str, str]) -> list[Resource]:
@@ -120,6 +139,90 @@ def test_an_index_that_lags_behind_makes_no_second_report(
     assert trial.run(tmp_path)
     ehr.lag = 0
     assert trial.check()
+
+
+@pytest.mark.parametrize("lag", [3, 8])
+@pytest.mark.parametrize("fault", [Fault(CUT, done=True), Fault(Answer(504), done=True)])
+@pytest.mark.parametrize(
+    ("transactions", "lost"),
+    [
+        ("whole", ["transaction"]),
+        ("batch", ["transaction"]),
+        ("none", ["Observation"]),
+        ("none", ["DiagnosticReport"]),
+        ("none", ["Provenance"]),
+        ("none", ["Task"]),
+        ("none", ["Observation", "DiagnosticReport", "Provenance", "Task"]),
+    ],
+)
+def test_what_is_stored_again_as_its_answer_is_lost_and_the_index_lags_is_taken_back(
+    server: ScriptedServer,
+    tmp_path: Path,
+    transactions: str,
+    lost: list[str],
+    fault: Fault,
+    lag: int,
+) -> None:
+    ehr = LagsBehind(server, transactions=transactions)
+    trial = Trial(ehr)
+    device = short_report(trial.order)[0]
+    with FhirClient(server.base_url) as fhir:
+        fhir.create(device.resource)
+    ehr.lag = lag
+    ehr.fault = lambda name, before: (
+        fault if before == 0 and name in [f"POST {each}" for each in lost] else None
+    )
+    assert trial.run(tmp_path)
+    ehr.lag = 0
+    assert ehr.twice, "the test means something"
+    assert trial.check()
+
+
+@pytest.mark.parametrize("transactions", ["whole", "none"])
+def test_a_program_cut_short_and_started_at_once_ends_with_one_though_the_index_lags(
+    server: ScriptedServer, transactions: str
+) -> None:
+    """At each answer of the server in turn, which is never heard."""
+    for answers in count(1):
+        ehr = LagsBehind(server, transactions=transactions)
+        trial = Trial(ehr)
+        entries = short_report(trial.order)
+        with FhirClient(server.base_url) as fhir:
+            fhir.create(entries[0].resource)
+        ehr.lag = 4
+        heard = count(1)
+
+        def hear(_response: httpx.Response, heard: Iterator[int] = heard, last: int = answers) -> None:
+            if next(heard) == last:
+                raise _Killed
+
+        try:
+            with FhirClient(server.base_url, hooks={"response": [hear]}) as fhir:
+                write_report(fhir, entries)
+            break
+        except _Killed:
+            with FhirClient(server.base_url) as fhir:
+                write_report(fhir, entries)
+        ehr.lag = 0
+        assert trial.check(), answers
+    assert answers > 10
+
+
+def test_a_study_is_reported_though_parts_of_an_earlier_try_could_not_be_deleted(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    ehr = TinyEhr(server)
+    trial = Trial(ehr)
+    ehr.fault = lambda name, _: (
+        Fault(Answer(403)) if name == "POST Provenance" or name.startswith("DELETE") else None
+    )
+    assert trial.run(tmp_path)
+    assert {report["status"] for report in trial.of("DiagnosticReport")} == {"entered-in-error"}
+    ehr.fault = lambda name, _: Fault(Answer(403)) if name.startswith("DELETE") else None
+    assert trial.run(tmp_path)
+    assert trial.check()
+    assert {report["status"] for report in trial.of("DiagnosticReport")} == {"preliminary"}
+    assert {each["status"] for each in trial.of("Observation")} == {"preliminary"}
 
 
 @pytest.mark.parametrize("form", ["raw", "JSON", "JSON, and nothing for other wishes"])

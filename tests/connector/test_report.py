@@ -31,7 +31,7 @@ from auditor.vocabulary import (
     StagerIdentity,
 )
 from connector import codes
-from connector.fhir import BadAnswer, FhirClient, Resource, ServerDown
+from connector.fhir import BadAnswer, FhirClient, NotFound, Resource, ServerDown
 from connector.figures import sleep_figures
 from connector.report import Entry, build_report
 from connector.study import StudyOrder, find_studies
@@ -431,12 +431,25 @@ def test_a_server_that_ignores_conditions_gets_no_second_report(
 
 
 @pytest.mark.usefixtures("no_backoff")
-def test_a_second_report_made_by_a_race_is_told(fhir: FhirClient) -> None:
+def test_a_second_report_made_by_a_race_is_taken_back(fhir: FhirClient) -> None:
     order = placed_order(fhir)
     written = write_report(fhir, report_of(order))
-    fhir.create(fhir.read(*written["report"].split("/")))
-    with pytest.raises(BadAnswer, match="holds 2 of the study's identifier"):
+    second = fhir.create(fhir.read(*written["report"].split("/")))
+    assert write_report(fhir, report_of(order)) == written
+    with pytest.raises(NotFound):
+        fhir.read("DiagnosticReport", second["id"])
+
+
+@pytest.mark.usefixtures("no_backoff")
+def test_two_reports_that_were_reviewed_are_both_left_and_told(fhir: FhirClient) -> None:
+    order = placed_order(fhir)
+    written = write_report(fhir, report_of(order))
+    final = {**fhir.read(*written["report"].split("/")), "status": "final"}
+    second = fhir.create(fhir.update(final))
+    with pytest.raises(BadAnswer, match="several for the report of one study"):
         write_report(fhir, report_of(order))
+    for each in (final, second):
+        assert fhir.read("DiagnosticReport", each["id"])["status"] == "final"
 
 
 def test_the_real_server_takes_a_whole_night(fhir: FhirClient) -> None:
