@@ -1,12 +1,17 @@
-"""How events are marked on drawings of an epoch, alike on images and on the desk's page."""
+"""How events are marked on drawings of an epoch, alike on images and on the desk's page.
+
+What is clearly there is told from a mere candidate; what is clearly not there is not shown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 from auditor.evidence.thresholds import thresholds
-from auditor.vocabulary import Event, Phenomenon
+from auditor.vocabulary import EPOCH_S, Event, Phenomenon
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,16 @@ LOOKS: Mapping[Phenomenon, Look] = {
     Phenomenon.AROUSAL: Look("arousal", "arousal", "#c00000"),
     Phenomenon.MAJOR_BODY_MOVEMENT: Look("movement", "movement", "#303030"),
 }
+
+
+def shown_by_epoch(events: Iterable[Event]) -> Mapping[int, Sequence[Event]]:
+    """The events that reach into each epoch, without those that are clearly not there."""
+    found: defaultdict[int, list[Event]] = defaultdict(list)
+    for event in events:
+        if event.probability >= thresholds(event.kind).clearly_not:
+            for index in range(floor(event.start_s / EPOCH_S), ceil(event.end_s / EPOCH_S)):
+                found[index].append(event)
+    return found
 
 
 def is_clear(event: Event) -> bool:

@@ -8,12 +8,10 @@ left out. The page is laid out in pixels, downwards from its upper left corner.
 from __future__ import annotations
 
 import textwrap
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate
-from math import ceil, floor
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -27,7 +25,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from PIL import Image
 
-from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import (
     EEG_ROLES,
     EPOCH_S,
@@ -42,7 +39,7 @@ from auditor.vocabulary import (
     Role,
     Samples,
 )
-from connector.looks import LOOKS, is_clear, marked
+from connector.looks import LOOKS, is_clear, marked, shown_by_epoch
 from connector.traces import BRAIN_AND_EYES, MUSCLE, Passband, display_trace, thinned
 from connector.wording import spoken
 from staging.stager import Progress
@@ -112,25 +109,15 @@ def draw_epochs(
         OSError: the folder cannot be made or written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found = _by_epoch(evidence.events)
+    found = shown_by_epoch(evidence.events)
     feet = {index: _foot(evidence, evidence.epochs[index]) for index in epochs}
     n_lines = max((len(column) for foot in feet.values() for column in foot), default=0)
     page = _Page.of(montage, evidence, n_lines)
     for done, index in enumerate(epochs):
         progress("plots", done / len(epochs))
-        page.draw(Epoch(index), found[index], feet[index])
+        page.draw(Epoch(index), found.get(index, ()), feet[index])
         page.save(folder / f"epoch-{index:04d}.png")
     progress("plots", 1.0)
-
-
-def _by_epoch(events: Sequence[Event]) -> Mapping[int, list[Event]]:
-    """The events that reach into each epoch, without those that are clearly not there."""
-    found: defaultdict[int, list[Event]] = defaultdict(list)
-    for event in events:
-        if event.probability >= thresholds(event.kind).clearly_not:
-            for index in range(floor(event.start_s / EPOCH_S), ceil(event.end_s / EPOCH_S)):
-                found[index].append(event)
-    return found
 
 
 # ── the page ──────────────────────────────────────────────────────────────────────────────

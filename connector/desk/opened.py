@@ -15,12 +15,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
-from auditor.evidence.thresholds import all_thresholds
-from auditor.vocabulary import EPOCH_S, Epoch, Event, Evidence, Hypnogram, Montage
+from auditor.vocabulary import Epoch, Event, Evidence, Hypnogram, Montage
 from connector.desk.spectrogram import spectrogram_png
 from connector.documents import Json
 from connector.edf import read_recording
 from connector.kept import kept_evidence, kept_hypnogram
+from connector.looks import shown_by_epoch
 from connector.store import Store, StoredStudy
 from staging.montage import ChannelNames, choose_montage
 from staging.render import Image, Renderer
@@ -78,20 +78,12 @@ class OpenedStudy:
         return tuple(self.audit["summary"]["review_order"])
 
     @cached_property
-    def _by_epoch(self) -> Mapping[int, Sequence[Event]]:
-        found: dict[int, list[Event]] = {}
-        if self.evidence is not None:
-            limits = all_thresholds()
-            for event in self.evidence.events:
-                if event.probability >= limits[event.kind].clearly_not:
-                    first, last = int(event.start_s // EPOCH_S), int(event.end_s // EPOCH_S)
-                    for index in range(first, last + 1):
-                        found.setdefault(index, []).append(event)
-        return found
+    def _events(self) -> Mapping[int, Sequence[Event]]:
+        return shown_by_epoch(self.evidence.events if self.evidence else ())
 
     def events(self, epoch: Epoch) -> Sequence[Event]:
         """What was found in an epoch; what is clearly not there is left out."""
-        return self._by_epoch.get(epoch.index, ())
+        return self._events.get(epoch.index, ())
 
     @cached_property
     def _renderer(self) -> tuple[Renderer, Lock] | None:
