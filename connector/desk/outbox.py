@@ -14,7 +14,7 @@ from typing import Self
 
 from pydantic import TypeAdapter
 
-from auditor.errors import ServerFailed, SomnoauditError
+from auditor.errors import ServerFailed
 from connector.desk.opened import OpenedStudy, OpenStudies
 from connector.desk.report_document import report_html, report_pdf
 from connector.desk.review import Review, Signature
@@ -76,15 +76,22 @@ class Outbox:
         self._wake.set()
 
     def write_all(self) -> None:
-        """Writes each signature that the EHR lacks; those that fail are tried again later."""
+        """Writes each signature that the EHR lacks; those that fail are tried again later.
+
+        An amendment waits for the signature before it, and for what keeps that back.
+        """
+        kept_back: dict[int, str] = {}
         for study_id, hypnogram_id, number in self._reviews.unwritten():
             if self._stop.is_set():
                 return
-            try:
-                self._write(study_id, hypnogram_id, number)
-            except (FhirError, ReportChanged, ServerFailed) as problem:
-                log.warning("study %s: signature %d is not in the EHR yet", study_id, number)
-                self._reviews.note_problem(hypnogram_id, number, _sentence(problem))
+            if hypnogram_id not in kept_back:
+                try:
+                    self._write(study_id, hypnogram_id, number)
+                    continue
+                except (FhirError, ReportChanged, ServerFailed) as problem:
+                    log.warning("study %s: signature %d is not in the EHR yet", study_id, number)
+                    kept_back[hypnogram_id] = str(problem).rstrip(".")
+            self._reviews.note_problem(hypnogram_id, number, kept_back[hypnogram_id])
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -131,7 +138,3 @@ def _conclusion(figures: SleepFigures, review: Review, signature: Signature) -> 
         f"{signed} Total sleep time {figures.total_sleep_minutes:.1f} min of "
         f"{figures.time_in_bed_minutes:.1f} min in bed, efficiency {figures.sleep_efficiency:.1%}."
     )
-
-
-def _sentence(problem: SomnoauditError) -> str:
-    return str(problem).rstrip(".")

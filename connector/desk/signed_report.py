@@ -56,6 +56,14 @@ class SignedNight:
     def status(self) -> str:
         return "final" if self.signature.number == 1 else "amended"
 
+    @property
+    def signer(self) -> Resource:
+        """Who signed, as a Reference."""
+        who: Resource = {"display": self.signature.signer}
+        if self.signature.reference:
+            who["reference"] = self.signature.reference
+        return who
+
 
 def write_signed(client: FhirClient, entries: Sequence[Entry], night: SignedNight) -> str:
     """Brings a signature into the EHR; returns the report's reference.
@@ -113,14 +121,10 @@ def _check_is_ours(report: Resource, written: Entry, night: SignedNight) -> None
 
 
 def _report_elements(night: SignedNight) -> Resource:
-    signature = night.signature
-    signer: Resource = {"display": signature.signer}
-    if signature.reference:
-        signer["reference"] = signature.reference
     return {
         "status": night.status,
         "issued": _instant(night),
-        "resultsInterpreter": [signer],
+        "resultsInterpreter": [night.signer],
         "conclusion": night.conclusion,
         "presentedForm": [
             _attachment("application/pdf", night.pdf, night),
@@ -151,9 +155,6 @@ def _sign(
         if any(_same_instant(when, night.signature.at) for when in given):
             return
     signature = night.signature
-    who: Resource = {"display": signature.signer}
-    if signature.reference:
-        who["reference"] = signature.reference
     device = _stored(client, by_role[DEVICE])
     content = f"{signature.meaning.value}; content SHA-256 {signature.content_sha256}"
     elements = {
@@ -162,14 +163,14 @@ def _sign(
         "reason": [{"text": signature.meaning.value}],
         "activity": {"coding": [codes.UPDATED]},
         "agent": [
-            {"type": {"coding": [codes.VERIFIER]}, "who": who},
+            {"type": {"coding": [codes.VERIFIER]}, "who": night.signer},
             {"type": {"coding": [codes.AUTHOR]}, "who": {"reference": reference_to(device)}},
         ],
         "signature": [
             {
                 "type": [codes.VERIFICATION_SIGNATURE, codes.REVIEW_SIGNATURE],
                 "when": signed_at,
-                "who": who,
+                "who": night.signer,
                 "sigFormat": "text/plain",
                 "data": base64.b64encode(content.encode()).decode(),
             }

@@ -268,6 +268,22 @@ def test_the_page_says_what_others_changed_until_it_is_settled(desk: Desk) -> No
     assert desk.report()["status"] == "final"
 
 
+def test_an_amendment_waits_for_what_keeps_the_signature_back(desk: Desk) -> None:
+    report = desk.report()
+    desk.fhir.update(report | {"conclusion": "Rewritten in the EHR."})
+    desk.sign()
+    desk.override(4, Stage.N2)
+    desk.sign()
+    desk.outbox().write_all()
+    problems = {signature.problem for signature in desk.review.signatures}
+    assert len(problems) == 1
+    assert "conclusion was changed in the EHR by others" in problems.pop()
+    desk.fhir.update(desk.report() | {"conclusion": report["conclusion"]})
+    desk.outbox().write_all()
+    assert [signature.written for signature in desk.review.signatures] == [True, True]
+    assert desk.report()["status"] == "amended"
+
+
 def _page(desk: Desk) -> str:
     """The night's page as its physician sees it."""
     made = mount.Desk(desk.store, desk.studies, desk.reviews, lambda: None)
