@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import hmac
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from auditor.errors import UsageError
 from auditor.vocabulary import ScoredEpoch, Stage
 from connector.desk.opened import OpenedStudy
 from connector.desk.review import Decision, Review
-from connector.documents import Json
+from connector.documents import Json, write_text
 
 FINE, COARSE = "fine", "coarse"
 
@@ -66,23 +67,27 @@ def write_training_rows(rows: Sequence[TrainingRow], subject: str, folder: Path)
     A file that was there is replaced, and is gone where there are no such rows any more.
 
     Raises:
-        UsageError: the folder cannot be made or written to.
+        UsageError: a file cannot be written or removed.
     """
     for track, columns in _COLUMNS.items():
         chosen = [row for row in rows if row.track == track]
         path = folder / "annotations" / track / f"{subject}.csv"
-        try:
-            if not chosen:
-                path.unlink(missing_ok=True)
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, columns, extrasaction="ignore")
-                writer.writeheader()
-                writer.writerows(_fields(row, subject) for row in chosen)
-        except OSError as error:
-            reason = (error.strerror or "unknown reason").lower()
-            raise UsageError(f"{path}: cannot be written ({reason})") from None
+        if not chosen:
+            _remove(path)
+            continue
+        table = io.StringIO()
+        writer = csv.DictWriter(table, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(_fields(row, subject) for row in chosen)
+        write_text(table.getvalue(), path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise UsageError(f"{path}: cannot be removed ({reason})") from None
 
 
 def _row(epoch: int, decision: Decision, audited: Json, scored: ScoredEpoch) -> TrainingRow:
