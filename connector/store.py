@@ -154,9 +154,11 @@ class Store(Runs):
             row = session.get(StudyRow, study_id)
             return StoredStudy.of_row(row) if row else None
 
-    def studies(self, most: int = 100) -> tuple[StoredStudy, ...]:
-        """The studies named last, newest first."""
+    def studies(self, most: int = 100, patient: str | None = None) -> tuple[StoredStudy, ...]:
+        """The studies named last, newest first; those of one patient alone, where it is given."""
         newest = select(StudyRow).order_by(StudyRow.created_at.desc(), StudyRow.id).limit(most)
+        if patient is not None:
+            newest = newest.where(StudyRow.patient == patient)
         with self._session() as session:
             return tuple(StoredStudy.of_row(row) for row in session.scalars(newest))
 

@@ -17,28 +17,15 @@ from auditor.vocabulary import (
     Montage,
     Role,
     ScoredEpoch,
-    Verdict,
 )
 from connector.desk.opened import OpenedStudy
 from connector.documents import Json
+from connector.html import quantity
 from connector.looks import LOOKS, is_clear, marked
 from connector.wording import claimed, epoch_time, spoken
 
 _CHARACTER_S = 0.28
 """How much of the page's 30 s a letter of an event's name covers on a tablet, 820 px wide."""
-
-VERDICT_WORDS = {
-    Verdict.SUPPORTED: "supported",
-    Verdict.CONTRADICTED: "contradicted",
-    Verdict.NOT_ASSESSABLE: "not assessable",
-}
-
-VERDICT_SIGNS = {
-    Verdict.SUPPORTED: "✓",
-    Verdict.CONTRADICTED: "✗",
-    Verdict.NOT_ASSESSABLE: "?",
-}
-"""Told by shape as well as by colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +80,6 @@ class ClaimRow:
     number: int
     said: str
     verdict: str
-    sign: str
-    words: str
     reason: str
     spans: tuple[tuple[float, float], ...]
 
@@ -107,6 +92,7 @@ class EpochView:
         number: of the epoch.
         time: of day at its start, or into the recording.
         bands, marks: the page of signals; no bands where the recording is no longer here.
+        n_events: how many were found, those of channels that are not shown among them.
         pieces: the rationale in pieces; empty where there is none.
         unreadable: what the model answered where that could not be read.
         claims: in the order of their mention.
@@ -121,6 +107,7 @@ class EpochView:
     permitted: tuple[str, ...]
     bands: tuple[Band, ...]
     marks: tuple[Mark, ...]
+    n_events: int
     pieces: tuple[Piece, ...]
     unreadable: str | None
     cited: tuple[str, ...]
@@ -143,13 +130,15 @@ def view_epoch(opened: OpenedStudy, number: int) -> EpochView:
     scored = opened.hypnogram.epochs[number]
     epoch = Epoch(number)
     bands = tuple(_bands(opened.montage)) if opened.montage else ()
+    events = opened.events(epoch)
     return EpochView(
         number=number,
         time=epoch_time(opened.audit, number),
         stage=audited["stage"],
         permitted=tuple(audited["permitted_stages"]),
         bands=bands,
-        marks=tuple(_marks(opened.events(epoch), epoch, bands)),
+        marks=tuple(_marks(events, epoch, bands)),
+        n_events=len(events),
         pieces=tuple(_pieces(scored, audited["claims"])),
         unreadable=scored.unreadable_reply,
         cited=scored.rationale.applicable_rules if scored.rationale else (),
@@ -246,13 +235,10 @@ def _pieces(scored: ScoredEpoch, claims: Sequence[Json]) -> Iterator[Piece]:
 
 def _claim_rows(claims: Sequence[Json]) -> Iterator[ClaimRow]:
     for number, claim in enumerate(claims, 1):
-        verdict = Verdict(claim["verdict"])
         yield ClaimRow(
             number=number,
             said=claimed(claim),
-            verdict=verdict.value,
-            sign=VERDICT_SIGNS[verdict],
-            words=VERDICT_WORDS[verdict],
+            verdict=claim["verdict"],
             reason=claim["reason"],
             spans=tuple(_places(claim["spans_s"])),
         )
@@ -281,9 +267,7 @@ def _measures(opened: OpenedStudy, number: int) -> Iterator[tuple[str, str]]:
     if opened.evidence is None:
         return
     for name, measure in opened.evidence.epochs[number].measures.items():
-        value = measure.value if isinstance(measure.value, str) else f"{measure.value:.3g}"
-        unit = "" if measure.unit == "1" else f" {measure.unit}"
-        yield spoken(name), f"{value}{unit} ({measure.channel})"
+        yield spoken(name), f"{quantity(measure.value, measure.unit)} ({measure.channel})"
 
 
 def _gaps(opened: OpenedStudy, number: int) -> Iterator[tuple[str, str]]:

@@ -9,16 +9,11 @@ from connector.desk.opened import OpenedStudy
 from connector.desk.review import Action, Reason, Review
 from connector.desk.sessions import Visitor
 from connector.desk.study_view import view_study
+from connector.desk.waveforms import PASSBANDS
 from connector.html import render
 from connector.hypnogram import DENSITY_HEIGHT
 from connector.store import StoredStudy
-
-FILTERS = (
-    ("standard", "0.3–35 Hz, chin 10–100 Hz"),
-    ("slow", "0.1–35 Hz"),
-    ("narrow", "0.5–15 Hz"),
-    ("wide", "0.3–70 Hz"),
-)
+from connector.traces import MUSCLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +83,13 @@ def epoch_page(
             "decision": f"{study}/epochs/{number}/decision",
         },
         waiting=len(review.waiting_for(visitor.person.name)),
-        filters=FILTERS,
+        passbands=PASSBANDS,
+        chin_passband=MUSCLE,
         reasons=tuple(Reason),
         decision=review.latest.get(number),
         notes=review.notes.get(number, ()),
         earlier=[d for d in history if d.action is not Action.NOTE][:-1],
+        scoring=opened.hypnogram_id,
         seen=history[-1].id if history else 0,
         may_decide=visitor.person.decides,
         proposes=visitor.person.proposes,

@@ -177,11 +177,7 @@ class Review:
     @property
     def overridden(self) -> tuple[int, ...]:
         """Epochs whose stage is another than scored."""
-        return tuple(
-            i
-            for i, (was, now) in enumerate(zip(self.scored, self.stages, strict=True))
-            if was != now
-        )
+        return changed_epochs(self.scored, self.stages)
 
     @property
     def open(self) -> tuple[int, ...]:

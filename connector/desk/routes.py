@@ -13,16 +13,17 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from auditor.errors import ServerFailed
-from auditor.vocabulary import SCORED_STAGES, Epoch, Stage
+from auditor.vocabulary import Epoch
+from connector.desk.decision_form import DecisionForm, lacking
 from connector.desk.night_pages import Draft, epoch_page, night_page
 from connector.desk.opened import OpenedStudy, OpenStudies
 from connector.desk.report_document import report_html, report_pdf
-from connector.desk.review import SETTLING, Reason, Review, ReviewConflict
 from connector.desk.review import Action as Choice
-from connector.desk.review_store import NewDecision, ReviewStore
+from connector.desk.review import Decision, Review, ReviewConflict
+from connector.desk.review_store import ReviewStore
 from connector.desk.sessions import Visitor
 from connector.desk.visible import audited, visible_study
-from connector.desk.waveforms import CHOICES, MEDIA_TYPE, waveform
+from connector.desk.waveforms import MEDIA_TYPE, PASSBANDS, waveform
 from connector.desk.work_list import Shown, listed
 from connector.html import render
 from connector.store import State, Store, StoredStudy, utc_now
@@ -36,6 +37,9 @@ STEPS = (
     (State.REPORTING, "reported to the EHR"),
 )
 """The way of a study until there is a night to review."""
+
+MOST_LISTED = 500
+"""Studies on the work list: of a laboratory with eight beds, the last two months."""
 
 
 def desk_routes(
@@ -73,17 +77,29 @@ def desk_routes(
     def viewed(study_id: str, visitor: Visitor, page: str) -> None:
         store.tell(Action.VIEWED, study_id, {"page": page}, visitor.person.actor)
 
+    def tell_decided(study_id: str, decision: Decision, visitor: Visitor) -> None:
+        details = {
+            "decision": decision.id,
+            "epoch": decision.epoch,
+            "action": decision.action.value,
+            "scored": decision.scored.value,
+            "stage": decision.stage.value,
+            "proposed": decision.proposed,
+        }
+        store.tell(Action.DECIDED, study_id, details, visitor.person.actor)
+
     @routes.get("/", response_class=HTMLResponse)
     def work_list(visitor: Visiting, shown: Shown = Shown.ALL) -> str:
         """The studies, newest first, with what is left to do about each."""
-        seen = tuple(s for s in store.studies() if visitor.person.may_see(s.patient))
-        items = listed(store.sessions, seen, visitor.person.name, utc_now())
+        newest = store.studies(MOST_LISTED, visitor.person.patient)
+        items = listed(store.sessions, newest, visitor.person.name, utc_now())
         parts = {name: [item for item in items if item.is_in(name)] for name in Shown}
         return render(
             "studies.html",
             studies=parts[shown],
             counts=[(name, len(part)) for name, part in parts.items()],
             shown=shown,
+            most=MOST_LISTED if len(newest) == MOST_LISTED else None,
             unfinished=bool(parts[Shown.UNDER_WAY]),
             person=visitor.person,
         )
@@ -140,23 +156,19 @@ def desk_routes(
         csrf: Annotated[str, Form()],
     ) -> Response:
         """Signs the night as it was shown; the report follows into the EHR."""
-        _allowed(visitor, csrf, visitor.person.signs)
+        _check_form(visitor, csrf, "sign nights", visitor.person.signs)
         review = review_of(opened)
         try:
             signature = reviews.sign(review, visitor.person, seen)
         except ReviewConflict as conflict:
             page = night_page(study, opened, review_of(opened), visitor, f"Not signed: {conflict}.")
             return HTMLResponse(page, 409)
-        store.tell(
-            Action.SIGNED,
-            study.id,
-            {
-                "signature": signature.number,
-                "meaning": signature.meaning.value,
-                "content_sha256": signature.content_sha256,
-            },
-            visitor.person.actor,
-        )
+        details = {
+            "signature": signature.number,
+            "meaning": signature.meaning.value,
+            "content_sha256": signature.content_sha256,
+        }
+        store.tell(Action.SIGNED, study.id, details, visitor.person.actor)
         signed()
         return RedirectResponse(f"/studies/{study.id}", status_code=303)
 
@@ -173,64 +185,34 @@ def desk_routes(
         number: int,
         opened: Opened,
         visitor: Visiting,
-        seen: Annotated[int, Form()],
-        csrf: Annotated[str, Form()],
-        action: Annotated[Choice | None, Form()] = None,
-        override: Annotated[Stage | None, Form()] = None,
-        reason: Annotated[Reason | None, Form()] = None,
-        comment: Annotated[str, Form(max_length=2000)] = "",
+        form: Annotated[DecisionForm, Form()],
     ) -> Response:
         """Takes a decision, and goes on to the next epoch that waits for this reviewer."""
         _existing(opened, number)
-        _allowed(visitor, csrf, visitor.person.decides)
+        _check_form(visitor, form.csrf, "decide about epochs", visitor.person.decides)
         review = review_of(opened)
 
         def again(problem: str, status: int) -> Response:
-            draft = Draft(comment, reason, f"Not taken: {problem}.")
+            draft = Draft(form.comment, form.reason, f"Not taken: {problem}.")
             page = epoch_page(study_id, number, opened, review_of(opened), visitor, draft)
             return HTMLResponse(page, status)
 
-        if override is not None:
-            action, stage = Choice.OVERRIDE, override
-        else:
-            action, stage = action or Choice.ACCEPT, review.scored[number]
-        if problem := _unfounded(action, stage, reason, comment.strip()):
+        if form.scoring != opened.hypnogram_id:
+            return again("the night was scored anew meanwhile; this is how it is scored now", 409)
+        new = form.decision(number, review.scored[number], visitor.person)
+        if problem := lacking(new):
             return again(problem, 422)
-        new = NewDecision(
-            epoch=number,
-            action=action,
-            stage=stage,
-            reviewer=visitor.person.name,
-            role=visitor.person.role.value,
-            proposed=visitor.person.proposes,
-            reason=reason if action is Choice.OVERRIDE else None,
-            comment=comment.strip(),
-            seen=seen,
-        )
         try:
             decision = reviews.decide(review, new)
         except ReviewConflict as conflict:
             return again(f"{conflict}; this is how it stands now", 409)
-        store.tell(
-            Action.DECIDED,
-            study_id,
-            {
-                "decision": decision.id,
-                "epoch": number,
-                "action": decision.action.value,
-                "scored": decision.scored.value,
-                "stage": decision.stage.value,
-                "proposed": decision.proposed,
-            },
-            visitor.person.actor,
-        )
-        place = f"/studies/{study_id}"
+        tell_decided(study_id, decision, visitor)
         if decision.action is Choice.NOTE:
-            return RedirectResponse(f"{place}/epochs/{number}", 303)
-        following = review_of(opened).next_open(visitor.person.name, number)
-        return RedirectResponse(
-            place if following is None else f"{place}/epochs/{following}", status_code=303
-        )
+            following: int | None = number
+        else:
+            following = review_of(opened).next_open(visitor.person.name, number)
+        place = f"/studies/{study_id}"
+        return RedirectResponse(place if following is None else f"{place}/epochs/{following}", 303)
 
     @routes.get("/studies/{study_id}/epochs/{number}/waveform")
     def epoch_waveform(number: int, opened: Opened, filters: str = "standard") -> Response:
@@ -238,9 +220,9 @@ def desk_routes(
         _existing(opened, number)
         if opened.montage is None:
             raise HTTPException(410, "The recording is no longer on this machine.")
-        if filters not in CHOICES:
+        if filters not in PASSBANDS:
             raise HTTPException(422, "There is no filter of this name.")
-        body = waveform(opened.montage, Epoch(number), CHOICES[filters])
+        body = waveform(opened.montage, Epoch(number), PASSBANDS[filters])
         return Response(body, media_type=MEDIA_TYPE)
 
     @routes.get("/studies/{study_id}/epochs/{number}/image.png")
@@ -273,19 +255,8 @@ def _existing(opened: OpenedStudy, number: int) -> None:
         raise HTTPException(404, "The night has no such epoch.")
 
 
-def _allowed(visitor: Visitor, csrf: str, allowed: bool) -> None:
+def _check_form(visitor: Visitor, csrf: str, does: str, allowed: bool) -> None:
     if csrf != visitor.csrf:
         raise HTTPException(403, "The form is from another login; open the page again.")
     if not allowed:
-        raise HTTPException(403, "Your role does not decide about epochs.")
-
-
-def _unfounded(action: Choice, stage: Stage, reason: Reason | None, comment: str) -> str:
-    """What a decision lacks; nothing where it can be taken."""
-    if action is Choice.NOTE:
-        return "" if comment else "a note wants words"
-    if action in SETTLING and stage not in SCORED_STAGES:
-        return "an epoch that is not scored has no stage to accept"
-    if action is Choice.OVERRIDE and reason is Reason.OTHER and not comment:
-        return "another reason wants a comment that says which"
-    return ""
+        raise HTTPException(403, f"Your role does not {does}.")

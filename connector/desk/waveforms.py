@@ -8,7 +8,7 @@ recorded. Six channels at 256 Hz are 184 kB.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -18,32 +18,23 @@ from connector.traces import BRAIN_AND_EYES, MUSCLE, Passband, display_trace
 MEDIA_TYPE = "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What a reader chose to see; the chin keeps its own band."""
-
-    eeg: Passband = BRAIN_AND_EYES
-    chin: Passband = MUSCLE
-
-    def of(self, role: Role) -> Passband:
-        return self.chin if role is Role.CHIN else self.eeg
-
-
-CHOICES = {
-    "standard": Filters(),
-    "slow": Filters(eeg=Passband(0.1, 35.0)),
-    "narrow": Filters(eeg=Passband(0.5, 15.0)),
-    "wide": Filters(eeg=Passband(0.3, 70.0)),
+PASSBANDS: Mapping[str, Passband] = {
+    "standard": BRAIN_AND_EYES,
+    "slow": Passband(0.1, 35.0),
+    "narrow": Passband(0.5, 15.0),
+    "wide": Passband(0.3, 70.0),
 }
-"""By name, as a reader chooses them; the first is the AASM's."""
+"""Of EEG and EOG, by the names under which a reader chooses them; the first is the AASM's. The
+chin keeps its own."""
 
 
-def waveform(montage: Montage, epoch: Epoch, filters: Filters) -> bytes:
+def waveform(montage: Montage, epoch: Epoch, brain_and_eyes: Passband) -> bytes:
     """One epoch of all channels in the order of :class:`Role`, as the module describes it."""
     parts = []
     for role, derivation in montage.roles.items():
         channel = derivation.channel
-        passband = filters.of(role).of(channel.sampling_rate_hz)
+        wanted = MUSCLE if role is Role.CHIN else brain_and_eyes
+        passband = wanted.of(channel.sampling_rate_hz)
         values = (
             display_trace(channel, epoch, passband)[1]
             if passband

@@ -1,6 +1,7 @@
 """A short real night for the desk: simulated, written as EDF, audited; most of it is flagged."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -142,6 +143,11 @@ def report_night(store: Store, fhir: FhirClient, order: StudyOrder, night: DeskN
     written = write_report(fhir, entries)
     kept = TypeAdapter(tuple[Entry, ...]).dump_json(entries).decode()
     add_night(store, order.id, night, order.patient, order.document, kept, written[REPORT])
+
+
+def hidden_fields(page: str) -> dict[str, str]:
+    """What a page's form sends without being asked: who it is for, and what it shows."""
+    return dict(re.findall('type="hidden" name="([^"]+)" value="([^"]*)"', page))
 
 
 def _nobody() -> None:

@@ -11,9 +11,10 @@ from typing import TypeAlias
 import httpx
 import pytest
 from audited_night import RULEBOOK, STAGER, night_documents
-from desk_night import desk_service
+from desk_night import desk_service, hidden_fields
 
 from connector.app import create_app
+from connector.desk import routes
 from connector.desk.login_limit import MOST_TRIES, WITHIN_S, LoginLimit
 from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies
@@ -86,16 +87,14 @@ OF_THE_RECORDING = (
 )
 DECIDE = f"{EPOCH}/decision"
 SIGN = f"/studies/{STUDY}/signature"
+ACCEPTING = {"scoring": "1", "seen": "0", "action": "accept"}
+"""A decision as the page of any epoch would send it."""
 
 
 def fields(client: httpx.Client, page: str, **more: str) -> dict[str, str]:
     """A form as its page holds it; for who is shown no form, what they might make up."""
-    text = client.get(page).text
-    found = {
-        name: match.group(1) if (match := re.search(f'name="{name}" value="([^"]*)"', text)) else ""
-        for name in ("csrf", "seen")
-    }
-    return {"csrf": found["csrf"], "seen": found["seen"] or "0", **more}
+    made_up = {"csrf": "", "scoring": "0", "seen": "0"}
+    return made_up | hidden_fields(client.get(page).text) | more
 
 
 # ── roles ─────────────────────────────────────────────────────────────────────────────────
@@ -212,6 +211,29 @@ def test_who_comes_second_keeps_their_words(client: Client) -> None:
     assert f"<option selected>{Reason.CLAIM.value}" in answer.text
 
 
+def test_what_was_decided_about_another_scoring_is_not_taken_for_this_one(
+    client: Client, store: Store
+) -> None:
+    study_id = "5c02ed00-0000-4000-8000-000000000003"
+    hypnogram, evidence, audit = night_documents(21)
+    store.add_study(study_id, "DocumentReference/13")
+
+    def score() -> None:
+        store.add_audit(study_id, STAGER, hypnogram, evidence, RULEBOOK, json.dumps(audit), "[]")
+
+    score()
+    who = client(person(DeskRole.PHYSICIAN))
+    epoch = f"/studies/{study_id}/epochs/12"
+    form = fields(who, epoch, action="accept", comment="clear spindles")
+    score()
+    answer = who.post(f"{epoch}/decision", data=form)
+    assert answer.status_code == 409
+    assert "scored anew meanwhile" in answer.text
+    assert "clear spindles</textarea>" in answer.text
+    assert "was accepted" not in who.get(epoch).text
+    assert who.post(f"{epoch}/decision", data=fields(who, epoch, action="accept")).is_redirect
+
+
 def test_a_question_is_on_the_second_readers_list(client: Client) -> None:
     asks, reads = (client(Person(name, DeskRole.PHYSICIAN)) for name in ("Dr. Ada", "Dr. Bo"))
     asked, shown = "/?shown=second+reader", f"/studies/{STUDY}/epochs/130"
@@ -229,7 +251,7 @@ def test_a_question_is_on_the_second_readers_list(client: Client) -> None:
 
 @pytest.mark.parametrize("path", [DECIDE, SIGN])
 def test_nobody_changes_nothing(client: Client, path: str) -> None:
-    answer = client(None).post(path, data={"csrf": "", "seen": "0", "action": "accept"})
+    answer = client(None).post(path, data={"csrf": "", **ACCEPTING})
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/login"
 
@@ -253,7 +275,7 @@ def test_a_launch_changes_no_other_patient(client: Client, store: Store, path: s
     who = client(person(DeskRole.PHYSICIAN, "Patient/8"))
     visitor = Sessions(store.sessions).visitor(who.cookies["somnoaudit"])
     assert visitor is not None
-    form = {"csrf": visitor.csrf, "seen": "0", "action": "accept"}
+    form = {"csrf": visitor.csrf, **ACCEPTING}
     assert who.post(path, data=form).status_code == 404
 
 
@@ -263,6 +285,17 @@ def test_a_launch_lists_its_own_patient_alone(client: Client, store: Store) -> N
     for patient in (PATIENT, "Patient/8"):
         assert "of-nobody-yet" not in client(person(DeskRole.PHYSICIAN, patient)).get("/").text
     assert STUDY not in client(person(DeskRole.PHYSICIAN, "Patient/8")).get("/").text
+
+
+def test_a_launch_lists_what_is_older_than_all_that_others_see(
+    client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add_study("newest-of-all", "DocumentReference/14")
+    monkeypatch.setattr(routes, "MOST_LISTED", 1)
+    listed = client(person(DeskRole.PHYSICIAN)).get("/").text
+    assert STUDY not in listed
+    assert "the 1 studies that arrived last" in listed
+    assert STUDY in client(person(DeskRole.PHYSICIAN, PATIENT)).get("/").text
 
 
 # ── every route ───────────────────────────────────────────────────────────────────────────
@@ -316,7 +349,7 @@ def test_no_route_of_another_patients_study_answers(
     who = client(person(role, "Patient/8"))
     visitor = Sessions(store.sessions).visitor(who.cookies["somnoaudit"])
     assert visitor is not None
-    form = {"csrf": visitor.csrf, "seen": "0", "action": "accept"}
+    form = {"csrf": visitor.csrf, **ACCEPTING}
     of_studies = [each for each in every_route(store) if "{study_id}" in each[1]]
     assert len(of_studies) >= 12
     for method, path in of_studies:
@@ -335,10 +368,10 @@ def test_a_form_without_its_token_is_refused(client: Client, path: str) -> None:
     who, other = client(person(DeskRole.PHYSICIAN)), client(person(DeskRole.PHYSICIAN))
     stolen = fields(other, EPOCH)["csrf"]
     for csrf in ("guessed", stolen):
-        form = {"csrf": csrf, "seen": "0", "action": "accept"}
+        form = {"csrf": csrf, **ACCEPTING}
         assert who.post(path, data=form).status_code == 403
     for missing in ({}, {"csrf": ""}):
-        form = {"seen": "0", "action": "accept", **missing}
+        form = {**ACCEPTING, **missing}
         assert who.post(path, data=form).status_code == 422
 
 

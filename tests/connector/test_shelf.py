@@ -11,6 +11,7 @@ from typing import TypeAlias
 import httpx
 import pytest
 from audited_night import RULEBOOK, STAGER, night_documents
+from desk_night import hidden_fields
 from sqlalchemy import update
 
 from auditor.vocabulary import Stage, Verdict
@@ -354,18 +355,13 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, str
 def _review(store: Store, address: str) -> None:
     token = Sessions(store.sessions).begin(PHYSICIAN)
     with httpx.Client(base_url=address, cookies={"somnoaudit": token}, timeout=60) as client:
-        page = client.get(f"/studies/{OWN}/epochs/57").text
-        form = {
-            "csrf": re.findall('name="csrf" value="([^"]+)"', page)[0],
-            "seen": "0",
+        form = hidden_fields(client.get(f"/studies/{OWN}/epochs/57").text) | {
             "override": "N2",
             "reason": Reason.CLAIM.value,
             "comment": COMMENT,
         }
         assert client.post(f"/studies/{OWN}/epochs/57/decision", data=form).status_code == 303
-        page = client.get(f"/studies/{OWN}").text
-        seen = re.findall('name="seen" value="([^"]+)"', page)[0]
-        signed = {"csrf": form["csrf"], "seen": seen}
+        signed = hidden_fields(client.get(f"/studies/{OWN}").text)
         assert client.post(f"/studies/{OWN}/signature", data=signed).status_code == 303
 
 
