@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from connector.wording import spoken
+from connector.wording import percent, spoken
 
 PAGES = files("templates") / "pages"
 
@@ -17,14 +17,6 @@ PAGES = files("templates") / "pages"
 def render(template: str, **values: Any) -> str:
     """A page of ``templates/pages``; a value that the template wants and lacks is an error."""
     return _pages().get_template(template).render(values)
-
-
-def minutes(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f} min"
-
-
-def percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
 
 
 def quantity(value: Any, unit: str) -> str:
@@ -50,4 +42,4 @@ def templates(folder: str, **filters: Callable[..., str]) -> Environment:
 
 @cache
 def _pages() -> Environment:
-    return templates("pages", minutes=minutes, percent=percent, spoken=spoken, quantity=quantity)
+    return templates("pages", percent=percent, spoken=spoken, quantity=quantity)

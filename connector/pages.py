@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from auditor.vocabulary import FlagCode
 from connector.documents import Json, write_json, write_text
 from connector.html import PAGES, quantity, render
 from connector.hypnogram import draw_hypnogram
-from connector.wording import claimed, epoch_time, spoken, within_budget
+from connector.wording import claimed, epoch_time, named_figures, spoken, within_budget
 
 STYLESHEET = PAGES / "page.css"
 
@@ -32,17 +31,17 @@ def write_report(audit: Json, folder: Path) -> None:
         UsageError: the folder cannot be made or written to.
     """
     style = STYLESHEET.read_text(encoding="utf-8")
-    page = render("report.html", audit=audit, style=style, **_report(audit))
+    page = render(
+        "report.html",
+        audit=audit,
+        style=style,
+        hypnogram=draw_hypnogram(audit),
+        figures=tuple(named_figures(audit["summary"]["sleep"])),
+        flagged=tuple(_flagged(audit)),
+        budget=within_budget(audit),
+    )
     write_text(page, folder / "report.html")
     write_json(audit, folder / "audit.json")
-
-
-def _report(audit: Json) -> dict[str, Any]:
-    return {
-        "hypnogram": draw_hypnogram(audit),
-        "flagged": list(_flagged(audit)),
-        "budget": within_budget(audit),
-    }
 
 
 # ── the flagged epochs ────────────────────────────────────────────────────────────────────

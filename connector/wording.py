@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from auditor.vocabulary import EPOCH_S
+from auditor.vocabulary import EPOCH_S, SCORED_STAGES, Stage
 from connector.documents import Json
 
 _CAPITALS = re.compile(r"\b(k(?= complex)|n[123]|[wr](?=_| |$)|eeg|emg|rem)\b")
@@ -17,6 +17,30 @@ _SHOWN_EPOCHS = 12
 def spoken(name: str) -> str:
     """An identifier as words: ``k_complex_or_spindle`` is "K complex or spindle"."""
     return _CAPITALS.sub(lambda found: found[0].upper(), name.replace("_", " "))
+
+
+def minutes(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} min"
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
+
+
+def named_figures(figures: Json) -> Iterator[tuple[str, str]]:
+    """The sleep figures of an audit document, each with its name; a stage's name is its own."""
+    awakenings = figures["awakenings"]
+    yield "Total sleep time", minutes(figures["total_sleep_minutes"])
+    yield "Sleep efficiency", percent(figures["sleep_efficiency"])
+    yield "Sleep latency", minutes(figures["sleep_latency_minutes"])
+    yield "REM latency", minutes(figures["rem_latency_minutes"])
+    yield "Wake after sleep onset", minutes(figures["wake_after_sleep_onset_minutes"])
+    yield "Awakenings", "–" if awakenings is None else str(awakenings)
+    yield "Time in bed", minutes(figures["time_in_bed_minutes"])
+    for stage in SCORED_STAGES:
+        if stage is not Stage.W:
+            share = percent(figures["stage_share"][stage.value])
+            yield stage.value, f"{minutes(figures['stage_minutes'][stage.value])}, {share}"
 
 
 def within_budget(document: Json) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auditor.vocabulary import SCORED_STAGES, Span, Stage
+from auditor.vocabulary import Span, Stage
 from connector.desk.opened import OpenedStudy
 from connector.desk.review import Action, Decision, Review, restaged
 from connector.documents import Json
 from connector.figures import SleepFigures, sleep_figures
-from connector.html import minutes, percent
 from connector.hypnogram import HypnogramDrawing, draw_density, draw_hypnogram
-from connector.wording import epoch_time
+from connector.wording import epoch_time, named_figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def view_study(opened: OpenedStudy, review: Review) -> StudyView:
         hypnogram=draw_hypnogram(opened.audit, review.stages),
         density=draw_density(opened.hypnogram.epochs),
         figures=tuple(_figures(opened, review)),
-        work=tuple(_work(opened.audit, opened, review)),
+        work=tuple(_work(opened, review)),
     )
 
 
@@ -106,7 +105,7 @@ def _figures(opened: OpenedStudy, review: Review) -> Iterator[Figure]:
     scored = opened.audit["summary"]["sleep"]
     reviewed = _with_stages(opened, review.stages)
     overridden = _with_stages(opened, as_permitted(opened, review))
-    in_words = zip(_named(scored), _named(reviewed), _named(overridden), strict=True)
+    in_words = zip(*map(named_figures, (scored, reviewed, overridden)), strict=True)
     for (name, was), (_, now), (_, then) in in_words:
         yield Figure(name, was, now if now != was else None, then if then != now else None)
 
@@ -119,21 +118,6 @@ def _with_stages(opened: OpenedStudy, stages: tuple[Stage, ...]) -> Json:
     return _figures_of(opened, stages).document()
 
 
-def _named(figures: Json) -> Iterator[tuple[str, str]]:
-    awakenings = figures["awakenings"]
-    yield "Total sleep time", minutes(figures["total_sleep_minutes"])
-    yield "Sleep efficiency", percent(figures["sleep_efficiency"])
-    yield "Sleep latency", minutes(figures["sleep_latency_minutes"])
-    yield "REM latency", minutes(figures["rem_latency_minutes"])
-    yield "Wake after sleep onset", minutes(figures["wake_after_sleep_onset_minutes"])
-    yield "Awakenings", "–" if awakenings is None else str(awakenings)
-    yield "Time in bed", minutes(figures["time_in_bed_minutes"])
-    for stage in SCORED_STAGES:
-        if stage is not Stage.W:
-            share = percent(figures["stage_share"][stage.value])
-            yield stage.value, f"{minutes(figures['stage_minutes'][stage.value])}, {share}"
-
-
 def _unflagged(decision: Decision | None) -> str:
     """Why an epoch that is not flagged is on the list."""
     if decision is None:
@@ -143,7 +127,7 @@ def _unflagged(decision: Decision | None) -> str:
     return "not flagged; a stage is proposed" if decision.proposed else "not flagged; decided"
 
 
-def _work(audit: Json, opened: OpenedStudy, review: Review) -> Iterator[WorkItem]:
+def _work(opened: OpenedStudy, review: Review) -> Iterator[WorkItem]:
     still_open = set(review.open)
     others = sorted({decision.epoch for decision in review.decisions} - set(opened.flagged))
     for number in (*opened.flagged, *others):
@@ -152,7 +136,7 @@ def _work(audit: Json, opened: OpenedStudy, review: Review) -> Iterator[WorkItem
         decision = review.latest.get(number)
         yield WorkItem(
             epoch=number,
-            time=epoch_time(audit, number),
+            time=epoch_time(opened.audit, number),
             stage=epoch["stage"],
             permitted=", ".join(epoch["permitted_stages"]) or "–",
             severity=flags[0]["severity"] if flags else "",
