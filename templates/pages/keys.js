@@ -25,7 +25,19 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "k" && moved(-1)) event.preventDefault();
     return;
   }
+  // A key that is held down decides once: what comes next is looked at first.
+  if (event.repeat && found.tagName === "BUTTON") return;
   event.preventDefault();
   if (found.tagName === "SELECT" || found.tagName === "TEXTAREA") found.focus();
   else found.click();
+});
+
+// What was sent is not sent once more while its answer is on the way.
+let sent = null;
+document.addEventListener("submit", (event) => {
+  if (event.target === sent) event.preventDefault();
+  sent = event.target;
+});
+window.addEventListener("pageshow", () => {
+  sent = null;
 });

@@ -3,6 +3,9 @@
 
 const EVERY_MS = 3000;
 
+// As the service last gave it: what a reader has folded out since stays so.
+let shown = document.querySelector("main").innerHTML;
+
 const place = (link) => (link?.hasAttribute("href") ? link.getAttribute("href") : null);
 
 async function renew() {
@@ -15,7 +18,8 @@ async function renew() {
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [now, then] = [document.querySelector("main"), page.querySelector("main")];
-  if (now.innerHTML !== then.innerHTML) {
+  if (then.innerHTML !== shown) {
+    shown = then.innerHTML;
     const focused = place(document.activeElement);
     now.replaceChildren(...then.childNodes);
     if (focused !== null) now.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
@@ -23,12 +27,17 @@ async function renew() {
   now.toggleAttribute("data-live", then.hasAttribute("data-live"));
 }
 
-const timer = setInterval(async () => {
-  if (document.hidden) return;
-  try {
-    await renew();
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // the service is away, and may come back
+// One request at a time: no older answer comes in place of a newer one.
+async function follow() {
+  while (document.querySelector("main[data-live]")) {
+    await new Promise((goOn) => setTimeout(goOn, EVERY_MS));
+    if (document.hidden) continue;
+    try {
+      await renew();
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // the service is away, and may come back
+    }
   }
-  if (!document.querySelector("main[data-live]")) clearInterval(timer);
-}, EVERY_MS);
+}
+
+follow();

@@ -19,7 +19,14 @@ import pyedflib
 import pytest
 from audited_night import RULEBOOK, STAGER, night_documents
 from axe_playwright_python.sync_playwright import Axe
-from desk_night import DeskNight, add_night, desk_night, desk_service, report_night
+from desk_night import (
+    DeskNight,
+    add_night,
+    desk_night,
+    desk_service,
+    hidden_fields,
+    report_night,
+)
 from hospital import Laboratory
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
@@ -300,6 +307,54 @@ def test_of_two_reviewers_the_second_is_told_and_nothing_is_lost(
     expect(second.locator(".banner")).to_contain_text("signed by Dr. Ada Example")
 
 
+def test_a_key_that_is_held_down_decides_one_epoch(desk: DeskUnderTest, opened: Opened) -> None:
+    study = desk.new_study()
+    first, second = desk.night.flagged[:2]
+    page = opened()
+    page.goto(f"/studies/{study}/epochs/{first}")
+    with page.expect_navigation():
+        page.keyboard.down("a")
+    assert page.url.endswith(f"/epochs/{second}")
+    page.keyboard.down("a")  # not let go of in between: the key repeats
+    page.keyboard.up("a")
+    press(page, "ArrowRight")
+    page.goto(f"/studies/{study}/epochs/{second}")
+    expect(page.locator(".decided")).to_have_count(0)
+
+
+def test_a_decision_is_sent_once_however_often_its_key_is_pressed(
+    desk: DeskUnderTest, opened: Opened
+) -> None:
+    study = desk.new_study()
+    first, second = desk.night.flagged[:2]
+    page = opened()
+    page.goto(f"/studies/{study}/epochs/{first}")
+    sent: list[Route] = []
+    page.route("**/decision", lambda route: sent.append(route))
+    with page.expect_request("**/decision"):
+        page.keyboard.press("a")
+    page.keyboard.press("a")
+    page.keyboard.press("w")
+    with page.expect_navigation():
+        sent[0].continue_()
+    assert len(sent) == 1
+    assert page.url.endswith(f"/epochs/{second}")
+
+
+def test_what_was_folded_out_stays_so_while_the_page_is_renewed(
+    desk: DeskUnderTest, opened: Opened
+) -> None:
+    desk.store.add_study("folded", "DocumentReference/78")
+    page = opened()
+    page.goto("/?shown=under+way")
+    page.keyboard.press("?")
+    for _ in range(2):
+        with page.expect_request_finished(lambda request: "shown=under" in request.url):
+            pass
+    expect(page.locator("details.keys[open]")).to_have_count(1)
+    desk.store.fail("folded", "the recording holds no EEG")
+
+
 def test_a_study_that_goes_on_is_renewed_in_place(desk: DeskUnderTest, opened: Opened) -> None:
     desk.store.add_study("goes-on", "DocumentReference/77")
     page = opened()
@@ -461,13 +516,13 @@ def test_signals_that_cannot_be_had_are_not_left_under_another_filters_name(
     page = drawn(sine_desk)
     page.route("**/*filters=slow*", lambda route: route.fulfill(status=503))
     page.locator("#filters").select_option("slow")
-    expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+    expect(page.locator("#not-loaded")).to_contain_text("could not be loaded")
     with pytest.raises(AssertionError, match="nothing is drawn"):
         extent(page, 0, 3.75)
     page.unroute("**/*filters=slow*")
     page.locator("#filters").select_option("standard")
     drawn(page)
-    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.locator("#not-loaded")).to_be_hidden()
     extent(page, 0, 3.75)
 
 
@@ -574,9 +629,7 @@ def _review(desk: DeskUnderTest, study: str) -> None:
         client.post("/login/local", data={"name": "Dr. Ada Example", "role": "physician"})
 
         def send(path: str, form: str, **fields: str) -> None:
-            page = client.get(path).text
-            for name in ("csrf", "seen"):
-                fields[name] = page.split(f'name="{name}" value="', 1)[1].split('"', 1)[0]
+            fields |= hidden_fields(client.get(path).text)
             assert client.post(f"{path}/{form}", data=fields).status_code == 303
 
         first, second = (f"/studies/{study}/epochs/{n}" for n in desk.night.flagged[:2])
