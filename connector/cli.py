@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from connector.cli_common import (
     check_folder,
     check_outputs,
     open_store,
+    printing,
     read_text,
     say,
     write,
@@ -277,9 +279,9 @@ def render(
     from connector.epochs import parse_epochs
     from connector.images import write_images
     from connector.terminal import progress_on_stderr
-    from staging.vlm_settings import load_vlm_settings
+    from staging.vlm_settings import load_image_settings
 
-    frequency = mains_hz or load_vlm_settings().mains_hz
+    frequency = mains_hz or load_image_settings().mains_hz
     check_folder(f"--out {out}", out)
     with progress_on_stderr() as progress:
         montage = pipeline.read_montage(recording, progress, _channel_names(channels))
@@ -468,8 +470,11 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     if sys.stderr is None:  # likewise; print() would turn to standard output instead
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 open to the end
+    asks_for_help = "--help" in sys.argv or len(sys.argv) == 1
     try:
-        app()
+        # What a command prints, it guards itself; help is printed by others.
+        with printing() if asks_for_help else nullcontext():
+            app()
     except SomnoauditError as error:
         print(f"somnoaudit: {one_line(str(error))}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None

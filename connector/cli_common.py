@@ -129,6 +129,17 @@ def say(text: object) -> None:
     """Prints.
 
     Raises:
+        UsageError, SystemExit: as :func:`printing` does.
+    """
+    with printing():
+        print(text, flush=True)
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Whatever goes to standard output meanwhile.
+
+    Raises:
         UsageError: standard output takes no more.
         SystemExit: whoever read it has left, which is told as by a shell: 128 and the signal.
     """
@@ -136,7 +147,7 @@ def say(text: object) -> None:
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         try:
-            print(text, flush=True)
+            yield
         except OSError as error:
             # Python would try to write the rest when it ends, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

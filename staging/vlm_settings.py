@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
 from auditor.errors import SettingsRefused
 from staging.environment import HOME_FOLDER, DataFolder, Environment, HeaderSecret, problems_of
 
+_S = TypeVar("_S", bound="ImageSettings")
 
-class VlmSettings(Environment):
-    """How a vision-language model is asked."""
 
-    data: DataFolder = Field(
-        default=HOME_FOLDER,
-        description="Folder for replies to nights that are not done.",
-    )
+class ImageSettings(Environment):
+    """How the images are drawn that a vision-language model sees."""
+
     mains_hz: float = Field(
         default=50.0,
         ge=40,
         le=70,
         description="Frequency of the mains, taken out of what the model sees.",
+    )
+
+
+class VlmSettings(ImageSettings):
+    """How a vision-language model is asked."""
+
+    data: DataFolder = Field(
+        default=HOME_FOLDER,
+        description="Folder for replies to nights that are not done.",
     )
     vlm_prompt: Path | None = Field(
         default=None,
@@ -38,14 +46,27 @@ class VlmSettings(Environment):
     )
 
 
+def load_image_settings() -> ImageSettings:
+    """The settings of this process for images alone, which need no data folder.
+
+    Raises:
+        SettingsRefused: as :func:`load_vlm_settings` does.
+    """
+    return _loaded(ImageSettings)
+
+
 def load_vlm_settings() -> VlmSettings:
     """The settings of this process.
 
     Raises:
         SettingsRefused: names each that is wrong, and never its value.
     """
+    return _loaded(VlmSettings)
+
+
+def _loaded(kind: type[_S]) -> _S:
     try:
-        return VlmSettings()
+        return kind()
     except ValidationError as error:
         said = "; ".join(problems_of(error))
         raise SettingsRefused("environment", said, "correct it and start again") from None

@@ -145,12 +145,13 @@ def test_output_that_cannot_be_encoded_or_written_is_no_defect() -> None:
         ["sh", "-c", 'exec "$@" 2>&-', "sh", *command[:-1], "rules", "N9.9"], capture_output=True
     )
     assert (unheard.returncode, unheard.stdout) == (2, b""), "only results go to standard output"
-    with Path("/dev/full").open("wb") as full:
-        failed = subprocess.run(command, input=text, stdout=full, stderr=subprocess.PIPE)
-    assert failed.returncode == 2
-    assert failed.stderr == (
-        b"somnoaudit: standard output: cannot be written to (no space left on device)\n"
-    )
+    for arguments in ([*command], [*command, "--help"], [*command[:-1], "--help"], command[:-1]):
+        with Path("/dev/full").open("wb") as full:
+            failed = subprocess.run(arguments, input=text, stdout=full, stderr=subprocess.PIPE)
+        assert failed.returncode == 2
+        assert failed.stderr == (
+            b"somnoaudit: standard output: cannot be written to (no space left on device)\n"
+        )
 
 
 @pytest.mark.parametrize(

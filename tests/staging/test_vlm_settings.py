@@ -1,9 +1,11 @@
 """Settings of the vision-language stagers: what is wrong is named, and no value repeated."""
 
+import pwd
+
 import pytest
 
 from auditor.errors import SettingsRefused
-from staging.vlm_settings import VlmSettings, load_vlm_settings
+from staging.vlm_settings import VlmSettings, load_image_settings, load_vlm_settings
 
 
 def test_nothing_need_be_set() -> None:
@@ -32,6 +34,16 @@ def test_a_wrong_value_is_named_and_not_repeated(
     with pytest.raises(SettingsRefused, match=f"^environment: SOMNOAUDIT_{name}: ") as refused:
         load_vlm_settings()
     assert "hunter2" not in str(refused.value)
+
+
+def test_images_are_drawn_for_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # only root can be another user
+    monkeypatch.setenv("SOMNOAUDIT_MAINS_HZ", "60")
+    assert load_image_settings().mains_hz == 60.0
+    monkeypatch.setenv("SOMNOAUDIT_MAINS_HZ", "16.7")
+    with pytest.raises(SettingsRefused, match="SOMNOAUDIT_MAINS_HZ"):
+        load_image_settings()
 
 
 def test_the_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
