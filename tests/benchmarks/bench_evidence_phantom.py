@@ -51,6 +51,7 @@ IN_CHANNEL: Mapping[Phenomenon, Role | None] = {
     Phenomenon.AROUSAL: None,
     Phenomenon.MAJOR_BODY_MOVEMENT: None,
 }
+"""In which channel each is looked at: that of a role, or, where None, any."""
 BY_SECONDS = {Phenomenon.ALPHA_RHYTHM, Phenomenon.SLOW_WAVE_ACTIVITY}
 """Long or dense ones are compared by overlapped seconds, the others one by one."""
 LEAST_CLEAN: Mapping[Phenomenon, tuple[float, float]] = {
@@ -95,6 +96,12 @@ def times(events: Iterable[Event]) -> Times:
     return np.array([(e.start_s, e.end_s) for e in events], dtype=float).reshape(-1, 2)
 
 
+def events_of(evidence: Evidence, kind: Phenomenon, role: Role | None) -> list[Event]:
+    """The events of a kind in the channel of a role; in all channels where that is None."""
+    label = evidence.channels[role].label if role else None
+    return [e for e in evidence.events if e.kind is kind and label in (None, e.channel)]
+
+
 def overlap(some: Times, others: Times, margin_s: float = 0.0) -> npt.NDArray[np.bool_]:
     """For each of some, whether it overlaps any of the others."""
     if not len(others):
@@ -126,8 +133,7 @@ def count(phantom: Phantom, evidence: Evidence, into: dict[Phenomenon, Count]) -
         Phenomenon.ALPHA_RHYTHM: truth[Phenomenon.AROUSAL],
     }
     for kind, role in IN_CHANNEL.items():
-        label = evidence.channels[role].label if role else None
-        events = [e for e in evidence.events if e.kind is kind and label in (None, e.channel)]
+        events = events_of(evidence, kind, role)
         probability = np.array([e.probability for e in events])
         spans, true = times(events), truth[kind]
         if kind in aside:

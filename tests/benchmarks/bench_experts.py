@@ -25,10 +25,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench_evidence_phantom import Times, overlap, times
 from scipy import signal as sp
 from scipy.io import loadmat
 
 from auditor.evidence import measure
+from auditor.evidence.grid import runs
 from auditor.evidence.thresholds import thresholds
 from auditor.vocabulary import Channel, Phenomenon, Recording, Samples
 from staging.montage import choose_montage
@@ -59,14 +61,14 @@ class Excerpt:
     number: int
     samples: Samples
     rate_hz: float
-    experts: tuple[Samples, ...]
+    experts: tuple[Times, ...]
 
     @property
     def judged_until_s(self) -> float:
         """Until when all who saw it marked anything."""
         return LASTS_S if len(self.experts) > 1 else MARKED_UNTIL_S
 
-    def anyone(self) -> Samples:
+    def anyone(self) -> Times:
         """What either expert marked, overlapping marks as one."""
         joined: list[tuple[float, float]] = []
         for start_s, end_s in sorted(map(tuple, np.vstack(self.experts))):
@@ -75,20 +77,20 @@ class Excerpt:
             joined.append((start_s, end_s))
         return np.array(joined)
 
-    def everyone(self) -> Samples:
+    def everyone(self) -> Times:
         """What the first expert marked and the second did too, while both marked."""
         first, *others = (starting(marks, MARKED_UNTIL_S) for marks in self.experts)
-        return first[np.logical_and.reduce([meets(first, marks) for marks in others])]
+        return first[np.logical_and.reduce([overlap(first, marks) for marks in others])]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """Candidates: times in seconds, shape ``(n, 2)``, and their probabilities."""
 
-    times_s: Samples
+    times_s: Times
     probability: Samples
 
-    def at_least(self, probability: float) -> Samples:
+    def at_least(self, probability: float) -> Times:
         return self.times_s[self.probability >= probability]
 
 
@@ -102,8 +104,8 @@ class Agreement:
     correct: int
 
     @classmethod
-    def of(cls, marks: Samples, found: Samples) -> Agreement:
-        recalled, correct = meets(marks, found).sum(), meets(found, marks).sum()
+    def of(cls, marks: Times, found: Times) -> Agreement:
+        recalled, correct = overlap(marks, found).sum(), overlap(found, marks).sum()
         return cls(len(marks), int(recalled), len(found), int(correct))
 
     def __add__(self, other: Agreement) -> Agreement:
@@ -127,16 +129,7 @@ class Agreement:
         return f"{self.marks:5} {self.found:6} {recall:7.2f} {precision:9.2f} {self.f1:5.2f}"
 
 
-def meets(some: Samples, others: Samples) -> np.ndarray:
-    """For each of some, whether it overlaps any of the others."""
-    if not len(some) or not len(others):
-        return np.zeros(len(some), dtype=bool)
-    starts_before_end = others[None, :, 0] < some[:, None, 1]
-    ends_after_start = others[None, :, 1] > some[:, None, 0]
-    return np.asarray((starts_before_end & ends_after_start).any(axis=1))
-
-
-def starting(times_s: Samples, until_s: float) -> Samples:
+def starting(times_s: Times, until_s: float) -> Times:
     return times_s[times_s[:, 0] < until_s]
 
 
@@ -145,8 +138,7 @@ def candidates(label: str, samples: Samples, rate_hz: float, kind: Phenomenon) -
     channel = Channel.of_array(label, rate_hz, samples)
     recording = Recording("excerpt", None, len(samples) / rate_hz, (channel,))
     events = [e for e in measure(choose_montage(recording)).events if e.kind is kind]
-    times_s = np.array([(e.start_s, e.end_s) for e in events]).reshape(-1, 2)
-    return Found(times_s, np.array([e.probability for e in events]))
+    return Found(times(events), np.array([e.probability for e in events]))
 
 
 def spindles(excerpt: Excerpt) -> Found:
@@ -154,7 +146,7 @@ def spindles(excerpt: Excerpt) -> Found:
     return candidates(label, excerpt.samples, excerpt.rate_hz, Phenomenon.SLEEP_SPINDLE)
 
 
-def of_yasa(excerpt: Excerpt, **settings: object) -> Samples:
+def of_yasa(excerpt: Excerpt, **settings: object) -> Times:
     import yasa
 
     found = yasa.spindles_detect(excerpt.samples, excerpt.rate_hz, verbose="error", **settings)
@@ -195,7 +187,7 @@ def read_excerpt(path: Path) -> Excerpt:
 def over(
     excerpts: Mapping[int, Excerpt],
     numbers: Sequence[int],
-    found: Callable[[Excerpt], Samples],
+    found: Callable[[Excerpt], Times],
     until_s: float = LASTS_S,
 ) -> Agreement:
     def of_one(excerpt: Excerpt) -> Agreement:
@@ -211,7 +203,7 @@ def test_spindles_are_those_that_experts_mark(excerpts: Mapping[int, Excerpt]) -
     yasas = {n: of_yasa(e) for n, e in excerpts.items()}
     relaxed = {n: of_yasa(e, freq_sp=(11, 16), thresh=RELAXED) for n, e in excerpts.items()}
     limits = thresholds(Phenomenon.SLEEP_SPINDLE)
-    finders: Mapping[str, Callable[[Excerpt], Samples]] = {
+    finders: Mapping[str, Callable[[Excerpt], Times]] = {
         f"ours, p ≥ {limits.clearly_there:.2f}": lambda e: ours[e.number].at_least(
             limits.clearly_there
         ),
@@ -242,7 +234,7 @@ def test_spindles_are_those_that_experts_mark(excerpts: Mapping[int, Excerpt]) -
     agreed = {n: excerpts[n].everyone() for n in BOTH_EXPERTS}
     total = sum(len(marks) for marks in agreed.values())
     missed, low = (
-        sum((~meets(marks, ours[n].at_least(p))).sum() for n, marks in agreed.items())
+        sum((~overlap(marks, ours[n].at_least(p))).sum() for n, marks in agreed.items())
         for p in (0.0, limits.clearly_not)
     )
     print(f"\nmarked by both {total}, without a candidate {missed}, below clearly_not {low}")
@@ -269,7 +261,7 @@ def reliability(
     for n in numbers:
         early = ours[n].times_s[:, 0] < MARKED_UNTIL_S
         probability.append(ours[n].probability[early])
-        marked.append(meets(ours[n].times_s[early], excerpts[n].anyone()))
+        marked.append(overlap(ours[n].times_s[early], excerpts[n].anyone()))
     bins = np.digitize(np.concatenate(probability), BINS[1:-1])
     n_candidates = np.bincount(bins, minlength=len(BINS) - 1)
     n_marked = np.bincount(bins[np.concatenate(marked)], minlength=len(BINS) - 1)
@@ -286,21 +278,15 @@ def test_k_complexes_of_single_epochs_are_those_that_an_expert_marks(folder: Pat
     for path in files(folder, "*_kcomplex.mat"):
         content = loadmat(path)
         rate_hz = float(content["fs"].item())
-        expert = runs_s(np.isfinite(content["x_ex3"][0]), rate_hz)
+        expert = np.stack(runs(np.isfinite(content["x_ex3"][0])), axis=1) / rate_hz
         found = candidates("Cz-A1", content["x_in"][0], rate_hz, Phenomenon.K_COMPLEX)
         likely = found.at_least(0.5)
         marks += len(expert)
-        recalled += meets(expert, likely).sum()
-        possible += meets(expert, found.times_s).sum()
-        extra += (~meets(likely, expert)).sum()
+        recalled += overlap(expert, likely).sum()
+        possible += overlap(expert, found.times_s).sum()
+        extra += (~overlap(likely, expert)).sum()
         print(f"{path.stem:28} {Agreement.of(expert, likely)}")
     print(f"K complexes marked {marks}, found {recalled}, candidates {possible}, extra {extra}")
     assert recalled >= LEAST_K_FOUND * marks
     assert possible >= LEAST_K_CANDIDATES * marks
     assert extra <= marks
-
-
-def runs_s(mask: np.ndarray, rate_hz: float) -> Samples:
-    """Start and end of each run of True in seconds, shape ``(n, 2)``."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(int), [0]))))
-    return edges.reshape(-1, 2) / rate_hz

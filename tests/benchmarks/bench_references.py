@@ -20,10 +20,10 @@ from functools import cache
 import numpy as np
 import pytest
 from bench_evidence_eyes import Electrodes, simulated
-from bench_evidence_phantom import Times, overlap, times
+from bench_evidence_phantom import IN_CHANNEL, Times, events_of, overlap, times
 
 from auditor.evidence import measure
-from auditor.vocabulary import Event, Evidence, Phenomenon, Role
+from auditor.vocabulary import Event, Evidence, Phenomenon
 from staging.montage import choose_montage
 from staging.phantom import simulate
 from staging.phantom_plan import CHIN_LEAD, RECOMMENDED_LEADS, Lead, PhantomSettings, Site
@@ -98,18 +98,6 @@ EYE_KINDS = (
     Phenomenon.SLOW_EYE_MOVEMENTS,
     Phenomenon.READING_EYE_MOVEMENTS,
 )
-EEG_KINDS: Mapping[Phenomenon, Role | None] = {
-    Phenomenon.AROUSAL: None,
-    Phenomenon.MAJOR_BODY_MOVEMENT: None,
-    Phenomenon.ALPHA_RHYTHM: Role.OCCIPITAL,
-    Phenomenon.SLEEP_SPINDLE: Role.CENTRAL,
-    Phenomenon.K_COMPLEX: Role.FRONTAL,
-    Phenomenon.SLOW_WAVE_ACTIVITY: Role.FRONTAL,
-    Phenomenon.VERTEX_SHARP_WAVES: Role.CENTRAL,
-    Phenomenon.SAWTOOTH_WAVES: Role.CENTRAL,
-}
-KINDS: Mapping[Phenomenon, Role | None] = {**dict.fromkeys(EYE_KINDS), **EEG_KINDS}
-"""And the channel in which each is compared: that of a role, or, where None, any."""
 
 
 @dataclass(slots=True)
@@ -164,11 +152,6 @@ def matched(some: Times, others: Times) -> int:
     return pairs
 
 
-def events_of(evidence: Evidence, kind: Phenomenon, role: Role | None) -> list[Event]:
-    label = evidence.channels[role].label if role else None
-    return [e for e in evidence.events if e.kind is kind and label in (None, e.channel)]
-
-
 @cache
 def night(seed: int, leads: tuple[Lead, ...]) -> Evidence:
     phantom = simulate(seed, PhantomSettings(hours=HOURS, leads=leads))
@@ -181,7 +164,7 @@ def test_another_reference_shows_the_same_events(name: str) -> None:
     agreement: dict[Phenomenon, Agreement] = defaultdict(Agreement)
     for seed in SEEDS:
         planned, here = night(seed, RECOMMENDED_LEADS), night(seed, REFERENCES[name])
-        for kind, role in KINDS.items():
+        for kind, role in IN_CHANNEL.items():
             agreement[kind].add(events_of(planned, kind, role), events_of(here, kind, role))
     channels = ", ".join(report.label for report in here.channels.values())
     print(f"\n{name}: {channels}\n{HEADER}")
