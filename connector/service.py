@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from fastapi import APIRouter
+from sqlalchemy import make_url
 
-from auditor.errors import ServerFailed
+from auditor.errors import ServerFailed, SettingsRefused
 from connector.app import create_app, serve
 from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies, RecordingOf
@@ -37,6 +38,7 @@ from connector.store import Store, utc_now
 from connector.trail import Action, AnchorFile
 from connector.trail_key import signing_key
 from connector.workflow import Watch, Worker
+from staging.environment import PREFIX
 from staging.montage import load_channel_names
 from staging.stager import make_stager
 
@@ -102,8 +104,16 @@ def lone_worker(settings: Settings) -> Iterator[Worker]:
     """Runs studies, and nothing else, while the context lasts.
 
     Raises:
-        SettingsRefused, UsageError: as :func:`service` does.
+        SettingsRefused: as :func:`service` does; also where the database is a file, whose only
+            worker is in the service.
+        UsageError: as :func:`service` does.
     """
+    if make_url(settings.store_url).get_backend_name() == "sqlite":
+        raise SettingsRefused(
+            f"{PREFIX}DATABASE_URL",
+            "an SQLite database has one worker, which is in the service",
+            "name a PostgreSQL here and there, or use somnoaudit serve",
+        )
     with _workshop(settings, lambda _moment: None) as (_, _, worker), worker:
         yield worker
 
@@ -180,7 +190,9 @@ def _desk(settings: Settings, store: Store, ehr: FhirClient) -> Iterator[Desk]:
     reviews = ReviewStore(store.sessions)
 
     def written(study_id: str, signature: Signature) -> None:
-        store.tell(Action.SIGNATURE_WRITTEN, study_id, {"signature": signature.number})
+        lacks = {"problem": signature.problem} if signature.problem else {}
+        details = {"signature": signature.number, **lacks}
+        store.tell(Action.SIGNATURE_WRITTEN, study_id, details)
 
     with Outbox(store, reviews, studies, ehr, written) as outbox:
         yield Desk(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Self
 
 from pydantic import TypeAdapter
@@ -29,6 +30,10 @@ from connector.threads import running
 from connector.wording import recording_start
 
 _LOOK_EACH_S = 30.0
+_NO_DOCUMENT = (
+    "the EHR has the signed stages and values and did not keep the PDF; hand out the PDF of this "
+    "page, and let the EHR's administrator allow documents in a report (presentedForm)"
+)
 _REPORT: TypeAdapter[tuple[Entry, ...]] = TypeAdapter(tuple[Entry, ...])
 
 log = logging.getLogger("somnoaudit")
@@ -108,9 +113,12 @@ class Outbox:
         signature = review.signatures[number - 1]
         as_signed = review.as_signed(number)
         entries = _REPORT.validate_json(report)
-        write_signed(self._client, entries, _signed_night(opened, as_signed, signature))
-        self._reviews.note_written(hypnogram_id, number)
-        self._written(study_id, signature)
+        kept = write_signed(self._client, entries, _signed_night(opened, as_signed, signature))
+        lacks = "" if kept else _NO_DOCUMENT
+        if lacks:
+            log.warning("study %s, signature %d: %s", study_id, number, lacks)
+        self._reviews.note_written(hypnogram_id, number, lacks)
+        self._written(study_id, replace(signature, written=True, problem=lacks))
 
 
 def _signed_night(opened: OpenedStudy, review: Review, signature: Signature) -> SignedNight:

@@ -114,7 +114,8 @@ class Signature:
         at: when.
         written: whether the EHR has it.
         reference: "Practitioner/3" where the EHR says who the signer is; None otherwise.
-        problem: why the EHR does not have it, as a sentence; empty otherwise.
+        problem: why the EHR does not have it, or what it did not keep of it, as a sentence;
+            empty otherwise.
     """
 
     number: int

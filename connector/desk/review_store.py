@@ -193,9 +193,9 @@ class ReviewStore:
         except IntegrityError:
             raise ReviewConflict(changed_meanwhile) from None
 
-    def note_written(self, hypnogram_id: int, number: int) -> None:
-        """Notes that the EHR has the signed report."""
-        self._note(hypnogram_id, number, written=True, problem="")
+    def note_written(self, hypnogram_id: int, number: int, lacks: str = "") -> None:
+        """Notes that the EHR has the signed report; what it did not keep of it, as a sentence."""
+        self._note(hypnogram_id, number, written=True, problem=lacks)
 
     def note_problem(self, hypnogram_id: int, number: int, problem: str) -> None:
         """Notes why the EHR does not have it, as a sentence."""

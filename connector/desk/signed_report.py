@@ -4,13 +4,15 @@ What the EHR holds is changed in place, by JSON Patch on the version that was re
 edit made there meanwhile is never overwritten unseen: the Observations first, with the reviewed
 values; then the report, with its conclusion and the signed document; then a Provenance with the
 signature; and the review Task is closed. Each part is looked at before it is written: cut short
-at any point and run again, it ends the same.
+at any point and run again, it ends the same. The document is looked for afterwards too, for some
+servers take a report and drop what is attached to it.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -65,13 +67,16 @@ class SignedNight:
         return who
 
 
-def write_signed(client: FhirClient, entries: Sequence[Entry], night: SignedNight) -> str:
-    """Brings a signature into the EHR; returns the report's reference.
+def write_signed(client: FhirClient, entries: Sequence[Entry], night: SignedNight) -> bool:
+    """Brings a signature into the EHR.
 
     Args:
         client: of the EHR.
         entries: the preliminary report as it was written.
         night: what was signed.
+
+    Returns:
+        Whether the EHR kept the signed PDF in the report; all else is there in any case.
 
     Raises:
         ReportChanged: somebody withdrew or rewrote the report in the EHR, or it is not there.
@@ -91,7 +96,20 @@ def write_signed(client: FhirClient, entries: Sequence[Entry], night: SignedNigh
     client.amend(report, _wanted(_report_elements(night)))
     _sign(client, by_role, references, night)
     client.amend(_stored(client, by_role[REVIEW]), _wanted({"status": "completed"}))
-    return references[0]
+    return _holds(client.read("DiagnosticReport", report["id"]), night.pdf)
+
+
+def _holds(report: Resource, pdf: bytes) -> bool:
+    """Whether a document is in a report as it was sent, or stored elsewhere with its hash."""
+    forms = report.get("presentedForm")
+    for form in forms if isinstance(forms, list) else ():
+        if "data" in form:
+            with suppress(ValueError):
+                if base64.b64decode(form["data"]) == pdf:
+                    return True
+        elif "url" in form and form.get("hash") == attachment_hash(pdf):
+            return True
+    return False
 
 
 def _stored(client: FhirClient, entry: Entry) -> Resource:

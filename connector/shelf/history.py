@@ -243,8 +243,11 @@ _WORDS: Mapping[str, Callable[[_Details], str]] = {
     Action.VIEWED.value: lambda details: f"the page was seen: {details['page']}",
     Action.DECIDED.value: _decision,
     Action.SIGNED.value: _signed,
-    Action.SIGNATURE_WRITTEN.value: lambda details: (
-        f"the EHR has the report under signature {details['signature']}"
+    Action.SIGNATURE_WRITTEN.value: lambda details: "; ".join(
+        [
+            f"the EHR has the report under signature {details['signature']}",
+            *([details["problem"]] if "problem" in details else []),
+        ]
     ),
     Action.TRAINING_EXPORTED.value: lambda _: "decided epochs were written out to train with",
     Action.EXPORTED.value: lambda _: "this study’s part of the trail was exported",

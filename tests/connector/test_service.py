@@ -31,7 +31,7 @@ from connector.documents import Json
 from connector.exchange import EhrWatch
 from connector.fhir import FhirClient, Resource, reference_to
 from connector.jwks import JWKS
-from connector.service import service
+from connector.service import lone_worker, service
 from connector.settings import load_settings
 from connector.steps import EhrSteps
 from connector.store import Run, State, Store, utc_now
@@ -156,6 +156,13 @@ def test_a_data_folder_that_cannot_be_made_is_said(scoring: Path) -> None:
     settings = load_settings(fhir_url="http://127.0.0.1:9", data=scoring / "below-a-file")
     with pytest.raises(SettingsRefused, match="SOMNOAUDIT_DATA: "), service(settings):
         pass
+
+
+def test_a_worker_alone_is_refused_where_the_database_is_a_file(tmp_path: Path) -> None:
+    settings = load_settings(fhir_url="http://127.0.0.1:9", data=tmp_path / "data")
+    with pytest.raises(SettingsRefused, match="has one worker"), lone_worker(settings):
+        pass
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_key_of_the_trail_that_is_none_is_said_at_the_start(tmp_path: Path) -> None:

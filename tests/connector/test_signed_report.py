@@ -67,7 +67,7 @@ class Clock:
 class NotNoting(ReviewStore):
     """As in a process that ends before it can note what it wrote."""
 
-    def note_written(self, hypnogram_id: int, number: int) -> None:
+    def note_written(self, hypnogram_id: int, number: int, lacks: str = "") -> None:
         pass
 
 
@@ -291,6 +291,38 @@ def _page(desk: Desk) -> str:
     with serve(create_app(made, lambda _hint: None, "a-secret"), "127.0.0.1", 0) as address:
         study = f"{address}/studies/{desk.order.id}"
         return httpx.get(study, cookies={"somnoaudit": token}, timeout=60).text
+
+
+def _without_documents(request: httpx.Request) -> None:
+    """As by a server, or a gateway before it, that takes a report and drops its documents."""
+    if request.method == "PATCH" and "/DiagnosticReport/" in request.url.path:
+        kept = [op for op in json.loads(request.content) if op["path"] != "/presentedForm"]
+        body = json.dumps(kept).encode()
+        request.stream = httpx.ByteStream(body)
+        request.headers["Content-Length"] = str(len(body))
+
+
+def test_a_document_that_the_ehr_does_not_keep_is_said_and_keeps_nothing_back(desk: Desk) -> None:
+    desk.sign()
+    hooks = {"request": [_without_documents]}
+    with FhirClient(desk.fhir.base_url, hooks=hooks) as fhir:
+        desk.outbox(fhir).write_all()
+        version = desk.report()["meta"]["versionId"]
+        desk.outbox(fhir).write_all()
+    assert (desk.report()["status"], desk.report()["meta"]["versionId"]) == ("final", version)
+    assert "presentedForm" not in desk.report()
+    assert len(desk.provenances()) == 1
+    signature = desk.review.signatures[0]
+    assert signature.written
+    assert "did not keep the PDF" in signature.problem
+    assert [told.problem for told in desk.told] == [signature.problem]
+    assert "did not keep the PDF" in _page(desk)
+    desk.override(4, Stage.N2)
+    desk.sign()
+    desk.outbox().write_all()
+    assert [each.problem for each in desk.review.signatures] == [signature.problem, ""]
+    assert desk.report()["presentedForm"][0]["contentType"] == "application/pdf"
+    assert "did not keep the PDF" not in _page(desk)
 
 
 @pytest.mark.usefixtures("no_backoff")
