@@ -2,9 +2,7 @@
 
 import json
 import logging
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,6 +12,7 @@ import pytest
 from hospital import Laboratory
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from served import served
 
 from auditor.errors import UsageError
 from connector.demo_ehr import DemoEhr
@@ -132,26 +131,13 @@ def test_the_service_logs_a_study_with_its_trace_and_stops_when_told(
 ) -> None:
     scoring = tmp_path / "scoring.json"
     scoring.write_text(json.dumps([{"epoch": 0, "sleep_stage": "W"}]))
-    settings = {
-        "SOMNOAUDIT_FHIR_URL": ehr.base_url,
-        "SOMNOAUDIT_DATA": str(tmp_path),
-        "SOMNOAUDIT_STAGER": "scored",
-        "SOMNOAUDIT_MODEL": str(scoring),
-        "SOMNOAUDIT_PORT": "0",
-        "SOMNOAUDIT_LOG_FORMAT": "json",
-    }
     placed = Laboratory().place(fhir)
     (order,) = find_studies(fhir, placed.document)
     store = Store.open(f"sqlite:///{tmp_path / 'somnoaudit.db'}")
     store.add_study(order.id, placed.document)
     store.close()
 
-    with subprocess.Popen(
-        [sys.executable, "-c", "from connector.cli import main; main()", "serve"],
-        env={**os.environ, **settings},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as serving:
+    with served(ehr.base_url, tmp_path, scoring, log_format="json") as serving:
         assert serving.stderr is not None
         lines = iter(serving.stderr.readline, "")
         begun = json.loads(next(line for line in lines if "pulling begins" in line))

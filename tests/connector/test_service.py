@@ -7,8 +7,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from databases import DATABASES, new_database
 from hospital import POLYSOMNOGRAPHY, Laboratory, PlacedStudy
 from scripted import Answer, Request, ScriptedServer
+from served import served
 
 from auditor.errors import SettingsRefused
 from connector.demo_ehr import DemoEhr
@@ -226,21 +225,9 @@ def test_a_service_that_waits_for_the_ehr_ends_when_told_to(
         return Answer(404)
 
     server.script = script
-    settings = {
-        "SOMNOAUDIT_FHIR_URL": server.base_url,
-        "SOMNOAUDIT_DATA": str(tmp_path),
-        "SOMNOAUDIT_STAGER": "scored",
-        "SOMNOAUDIT_MODEL": str(scoring),
-        "SOMNOAUDIT_PORT": "0",
-    }
     store = Store.open(f"sqlite:///{tmp_path / 'somnoaudit.db'}")
     store.add_study("s1", "DocumentReference/1")
-    with subprocess.Popen(
-        [sys.executable, "-c", "from connector.cli import main; main()", "serve"],
-        env={**os.environ, **settings},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as serving:
+    with served(server.base_url, tmp_path, scoring) as serving:
         assert serving.stderr is not None
         assert any("somnoaudit serves" in line for line in iter(serving.stderr.readline, ""))
         assert pulling.wait(60)

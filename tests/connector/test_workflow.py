@@ -7,8 +7,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from databases import DATABASES, NEEDS_POSTGRESQL, new_database
@@ -400,12 +401,16 @@ def killed(
 
 
 def _start_workers(work: dict[Path, tuple[str, str]]) -> list[multiprocessing.process.BaseProcess]:
+    return _started(_see_through, [(folder, *of_it) for folder, of_it in work.items()])
+
+
+def _started(
+    target: Callable[..., None], arguments: Iterable[tuple[Any, ...]]
+) -> list[multiprocessing.process.BaseProcess]:
+    """A process for each."""
     spawn = multiprocessing.get_context("forkserver")
     spawn.set_forkserver_preload(["connector.workflow"])
-    processes = [
-        spawn.Process(target=_see_through, args=(folder, url, place))
-        for folder, (url, place) in work.items()
-    ]
+    processes = [spawn.Process(target=target, args=each) for each in arguments]
     for process in processes:
         process.start()
     return list(processes)
@@ -474,7 +479,8 @@ def test_of_two_workers_the_other_ends_what_the_killed_one_began(
 ) -> None:
     url = new_database(postgresql)
     # Both know the place of death; the first to come there dies, and the other goes on.
-    processes = _start_two(tmp_path, url, "score:end")
+    store = _one_study_at(url)
+    processes = _started(_see_one_through, [(tmp_path, url, "score:end")] * 2)
     for process in processes:
         process.join(300)
     assert sorted(process.exitcode or 0 for process in processes) == [-signal.SIGKILL, 0]
@@ -482,20 +488,13 @@ def test_of_two_workers_the_other_ends_what_the_killed_one_began(
     starts = [entry for entry in FolderSteps(tmp_path).log() if entry.endswith(":start")]
     assert starts.count("pull:start") == 1
     assert starts.count("report:start") == 1
+    store.close()
 
 
-def _start_two(folder: Path, url: str, die_at: str) -> list[multiprocessing.process.BaseProcess]:
+def _one_study_at(url: str) -> Store:
     store = Store.open(url)
     store.add_study(STUDY["study_id"], STUDY["source"])
-    store.close()
-    spawn = multiprocessing.get_context("forkserver")
-    spawn.set_forkserver_preload(["connector.workflow"])
-    processes = [
-        spawn.Process(target=_see_one_through, args=(folder, url, die_at)) for _ in range(2)
-    ]
-    for process in processes:
-        process.start()
-    return list(processes)
+    return store
 
 
 def _see_one_through(folder: Path, url: str, die_at: str) -> None:
@@ -540,15 +539,8 @@ def test_a_worker_that_was_only_away_writes_nothing_when_it_comes_back(
     postgresql: str, tmp_path: Path
 ) -> None:
     url = new_database(postgresql)
-    store = Store.open(url)
-    store.add_study(STUDY["study_id"], STUDY["source"])
-    spawn = multiprocessing.get_context("forkserver")
-    arguments = (tmp_path, url)
-    processes = [
-        spawn.Process(target=_work_until_gone_or_reported, args=arguments) for _ in range(2)
-    ]
-    for process in processes:
-        process.start()
+    store = _one_study_at(url)
+    processes = _started(_work_until_gone_or_reported, [(tmp_path, url)] * 2)
     _until(lambda: store.study("s1").state is State.REPORTED, 300)  # type: ignore[union-attr]
     paused = int((tmp_path / "paused").read_text())
     os.kill(paused, signal.SIGCONT)
@@ -595,12 +587,8 @@ def test_a_worker_that_stops_in_mid_transaction_keeps_nobody_waiting_for_ever(
 ) -> None:
     """It takes as long as PostgreSQL leaves a transaction open that nobody goes on with."""
     url = new_database(postgresql)
-    store = Store.open(url)
-    store.add_study(STUDY["study_id"], STUDY["source"])
-    spawn = multiprocessing.get_context("forkserver")
-    processes = [spawn.Process(target=_work_until_reported, args=(tmp_path, url)) for _ in range(2)]
-    for process in processes:
-        process.start()
+    store = _one_study_at(url)
+    processes = _started(_work_until_reported, [(tmp_path, url)] * 2)
     _until(lambda: store.study("s1").state is State.REPORTED, 300)  # type: ignore[union-attr]
     frozen = int((tmp_path / "frozen").read_text())
     os.kill(frozen, signal.SIGKILL)
