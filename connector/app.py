@@ -14,9 +14,9 @@ from starlette.exceptions import HTTPException
 
 from auditor.errors import ServerFailed
 from connector.cds_hooks import SERVICES
-from connector.desk.mount import Desk, mount_desk
 from connector.event_numbers import EventNumbers
 from connector.hooks import HOOK, Listener, hook_routes
+from connector.mount import Desk, mount_desk
 from connector.pages import problem_page
 from connector.workflow import NotRunning
 

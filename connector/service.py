@@ -18,7 +18,6 @@ from sqlalchemy import make_url
 
 from auditor.errors import ServerFailed, SettingsRefused
 from connector.app import create_app, serve
-from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies, RecordingOf
 from connector.desk.outbox import Outbox
 from connector.desk.review import Signature
@@ -30,6 +29,7 @@ from connector.fhir import FhirClient
 from connector.jwks import jwks_router
 from connector.kept_secret import kept_secret
 from connector.metrics import Metrics, metrics_routes
+from connector.mount import Desk
 from connector.probes import Readiness, database_answers, ehr_answers, probe_routes
 from connector.second_opinion import with_second_opinion
 from connector.settings import Settings

@@ -23,7 +23,6 @@ from auditor.vocabulary import (
     StagerIdentity,
 )
 from connector.app import create_app, serve
-from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies
 from connector.desk.outbox import Outbox
 from connector.desk.review_store import ReviewStore
@@ -31,6 +30,7 @@ from connector.documents import audit_json
 from connector.fhir import FhirClient
 from connector.figures import sleep_figures
 from connector.kept import keep_evidence, keep_hypnogram
+from connector.mount import Desk
 from connector.pipeline import read_montage
 from connector.report import REPORT, Entry, build_report
 from connector.store import Store, utc_now

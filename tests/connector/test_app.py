@@ -15,9 +15,9 @@ from audited_night import RULEBOOK, SPINDLE, STAGER, audited_night, night_docume
 
 from auditor.errors import ServerFailed
 from connector.app import create_app, serve
-from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies
 from connector.desk.review_store import ReviewStore
+from connector.mount import Desk
 from connector.pages import write_report
 from connector.store import State, Store
 from connector.workflow import NotRunning

@@ -16,13 +16,13 @@ from desk_night import desk_service, hidden_fields
 from connector.app import create_app
 from connector.desk import routes
 from connector.desk.login_limit import MOST_TRIES, WITHIN_S, LoginLimit
-from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies
 from connector.desk.people import DeskRole, Person
 from connector.desk.review import Reason
 from connector.desk.review_store import ReviewStore
 from connector.desk.sessions import IDLE, LONGEST, Sessions
 from connector.hooks import HOOK
+from connector.mount import Desk
 from connector.store import Store, utc_now
 
 STUDY = "5ca1ab1e-0000-4000-8000-000000000001"

@@ -192,7 +192,9 @@ def test_a_program_cut_short_and_started_at_once_ends_with_one_though_the_index_
         ehr.lag = 4
         heard = count(1)
 
-        def hear(_response: httpx.Response, heard: Iterator[int] = heard, last: int = answers) -> None:
+        def hear(
+            _response: httpx.Response, heard: Iterator[int] = heard, last: int = answers
+        ) -> None:
             if next(heard) == last:
                 raise _Killed
 

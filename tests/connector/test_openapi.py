@@ -13,7 +13,6 @@ from connector.cds_callers import Callers
 from connector.cds_cards import Desk as CardDesk
 from connector.cds_hooks import cds_routes
 from connector.desk.login import COOKIE
-from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies
 from connector.desk.people import DeskRole, Person
 from connector.desk.review_store import ReviewStore
@@ -21,6 +20,7 @@ from connector.desk.sessions import Sessions
 from connector.hooks import HOOK
 from connector.jwks import jwks_router
 from connector.metrics import Metrics, metrics_routes
+from connector.mount import Desk
 from connector.probes import Readiness, probe_routes
 from connector.store import Store
 from connector.used_tokens import UsedTokens

@@ -16,7 +16,6 @@ from sqlalchemy import update
 
 from auditor.vocabulary import Stage, Verdict
 from connector.app import create_app, serve
-from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies
 from connector.desk.people import DeskRole, Person
 from connector.desk.review import Action as Choice
@@ -24,6 +23,7 @@ from connector.desk.review import Reason
 from connector.desk.review_store import DecisionRow, NewDecision, ReviewStore
 from connector.desk.sessions import Sessions
 from connector.documents import Json
+from connector.mount import Desk
 from connector.rulebook_book import Rate
 from connector.shelf.agreement_figures import (
     ReviewedNight,

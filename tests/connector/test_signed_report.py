@@ -30,9 +30,9 @@ from auditor.vocabulary import (
     Stage,
     StagerIdentity,
 )
+from connector import mount
 from connector.app import create_app, serve
 from connector.demo_ehr import DemoEhr
-from connector.desk import mount
 from connector.desk.opened import OpenStudies
 from connector.desk.outbox import Outbox
 from connector.desk.people import DeskRole, Person

@@ -14,11 +14,11 @@ from login_server import LoginServer, login_server
 from connector import cds_cards
 from connector.app import create_app, serve
 from connector.desk import smart_login
-from connector.desk.mount import Desk
 from connector.desk.opened import OpenStudies
 from connector.desk.people import DeskRole, Person
 from connector.desk.review_store import ReviewStore
 from connector.desk.smart_login import LoginRefused, SmartApp
+from connector.mount import Desk
 from connector.store import Store
 
 

@@ -1,4 +1,4 @@
-"""The desk as a part of the web application."""
+"""The desk and the shelf as parts of the web application."""
 
 from __future__ import annotations
 
