@@ -150,7 +150,7 @@ def sft(
 
         train_sft_compact(
             begin,
-            train[: COMPACT.sft_nights],
+            train,
             check,
             out,
             steps=steps or COMPACT.sft_steps,

@@ -40,7 +40,6 @@ class Compact:
         first_seed, nights, hours: the simulated nights that it is trained on.
         held_out_seed, held_out: those on which it is checked on the way.
         wpt_steps, wpt_batch: of phase 1.
-        sft_nights: the first of the nights, each of whose images is kept embedded in phase 2.
         sft_steps, sft_batch: of phase 2.
         peak: learning rate of both.
     """
@@ -52,7 +51,6 @@ class Compact:
     held_out: int = 4
     wpt_steps: int = 2200
     wpt_batch: int = 16
-    sft_nights: int = 100
     sft_steps: int = 2680
     sft_batch: int = 16
     peak: float = 1e-3

@@ -37,11 +37,12 @@ _ROW: Final = {
     "Slow eye movements appear": 6,
     "Reading eye movements appear": 7,
 }
-_MENTION = re.compile(
-    rf"({'|'.join(_ROW)}) at (\d+(?:\.\d+)?)(?:–(\d+(?:\.\d+)?))? s"
-    rf"(?: in ({'|'.join(TRACES)}))?"
+MENTION: Final = re.compile(
+    rf"(?P<sort>{'|'.join(_ROW)}) at (?P<start>\d+(?:\.\d+)?)(?:–(?P<end>\d+(?:\.\d+)?))? s"
+    rf"(?: in (?P<trace>{'|'.join(TRACES)}))?"
 )
-_SENTENCE = re.compile(_MENTION.pattern + r"\. ?")
+"""What is told of an event, as :mod:`staging.training.wording` tells it; without the full stop."""
+_SENTENCE = re.compile(MENTION.pattern + r"\. ?")
 _SHOWN = 0.3
 """Of signs with a lower score one in ten is there, and to be taught these is to be taught to
 guess (measured on nights that were not trained on; what is there weighs four times in phase 1)."""
@@ -53,7 +54,7 @@ def words_held(text: str) -> npt.NDArray[np.int8]:
     """Of a reply in the words of :mod:`staging.training.wording`: ``(8, 16, 4)``."""
     held = np.full((ROWS, COLUMNS, 4), -1, np.int8)
     held[..., PRESENT] = 0
-    for sort, start, end, trace in _MENTION.findall(text):
+    for sort, start, end, trace in MENTION.findall(text):
         column = min(int(float(start) * COLUMNS / EPOCH_S), COLUMNS - 1)
         if not held[_ROW[sort], column, PRESENT]:
             held[_ROW[sort], column] = (

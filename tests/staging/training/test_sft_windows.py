@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from staging.training.compact import build_tokenizer, new_model
-from staging.training.sft_compact import IMAGE_TOKENS, Prompts, Shown
+from staging.training.prompts import IMAGE_TOKENS, Prompts
+from staging.training.windows import Shown
 
 WHOLE = Shown(0, 1, 2, truthful=True)
 LEFT_OUT = Shown(None, 1, None, truthful=True, left_out=True)
