@@ -65,13 +65,17 @@ class Leaf:
         verdict = kleene.of_possible(
             self._answer(values) for values in product(*(each.possible for each in observed))
         )
-        unknown = any(each.value is None for each in observed)
-        if verdict is Verdict.NOT_ASSESSABLE:
-            measured = None if unknown else self._value(observed)
-            return ConditionFinding(
-                self.id, measured, self.threshold, self.unit, verdict, _doubt(observed)
-            )
-        return ConditionFinding(self.id, self._value(observed), self.threshold, self.unit, verdict)
+        open_ = verdict is Verdict.NOT_ASSESSABLE
+        unknown = open_ and any(each.value is None for each in observed)
+        return ConditionFinding(
+            id=self.id,
+            measured=None if unknown else self._value(observed),
+            threshold=self.threshold,
+            unit=self.unit,
+            verdict=verdict,
+            reason=_doubt(observed) if open_ else "",
+            operator=self.operator,
+        )
 
     def _answer(self, values: tuple[Value, ...]) -> bool:
         """Whether it holds for these values of its references."""

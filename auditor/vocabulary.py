@@ -536,6 +536,8 @@ class ConditionFinding:
         unit: UCUM unit of both.
         verdict: whether the condition holds.
         reason: why it is not assessable; empty otherwise.
+        operator: how the two are compared (">=", "in"); empty where the condition is another
+            rule, whose verdict is measured.
     """
 
     id: str
@@ -544,6 +546,7 @@ class ConditionFinding:
     unit: str
     verdict: Verdict
     reason: str = ""
+    operator: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ def rule_json(finding: RuleFinding) -> Json:
                 "unit": condition.unit,
                 "verdict": condition.verdict.value,
                 "reason": condition.reason,
+                "operator": condition.operator,
             }
             for condition in finding.conditions
         ],

@@ -9,6 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from auditor.vocabulary import Verdict
+from connector.documents import Json
 from connector.wording import percent, spoken
 
 PAGES = files("templates") / "pages"
@@ -27,6 +29,30 @@ def quantity(value: Any, unit: str) -> str:
     return text if unit in ("", "1") else f"{text} {unit}"
 
 
+_HELD = {
+    Verdict.SUPPORTED.value: "holds",
+    Verdict.CONTRADICTED.value: "does not hold",
+    Verdict.NOT_ASSESSABLE.value: "cannot be told",
+}
+_SIGNS = {">=": "≥ ", "<=": "≤ ", "!=": "≠ ", ">": "> ", "<": "< "}
+
+
+def measured(condition: Json) -> str:
+    """What was measured of a rule's condition; where that is another rule, whether it holds."""
+    return _compared(condition, "measured")
+
+
+def needed(condition: Json) -> str:
+    """What a rule's condition asks for: "≥ 0.2"; of another rule, that it holds or does not."""
+    # Audits that were stored before they told it have no operator.
+    return f"{_SIGNS.get(condition.get('operator', ''), '')}{_compared(condition, 'threshold')}"
+
+
+def _compared(condition: Json, side: str) -> str:
+    value = condition[side]
+    return _HELD[value] if value in _HELD else quantity(value, condition["unit"])
+
+
 def templates(folder: str, **filters: Callable[..., str]) -> Environment:
     """The templates of a folder, whose texts are HTML; a value that one lacks is an error."""
     found = Environment(
@@ -42,4 +68,4 @@ def templates(folder: str, **filters: Callable[..., str]) -> Environment:
 
 @cache
 def _pages() -> Environment:
-    return templates("pages", percent=percent, spoken=spoken, quantity=quantity)
+    return templates("pages", percent=percent, spoken=spoken, measured=measured, needed=needed)

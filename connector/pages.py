@@ -12,7 +12,7 @@ from pathlib import Path
 
 from auditor.vocabulary import FlagCode
 from connector.documents import Json, write_json, write_text
-from connector.html import PAGES, quantity, render
+from connector.html import PAGES, measured, needed, render
 from connector.hypnogram import draw_hypnogram
 from connector.wording import claimed, epoch_time, named_figures, spoken, within_budget
 
@@ -121,7 +121,4 @@ def _unmet(condition: Json) -> str:
     name = spoken(condition["id"])
     if name.startswith("not "):
         return f"{name.removeprefix('not ')} holds"
-    return (
-        f"{name}: measured {quantity(condition['measured'], condition['unit'])}, "
-        f"threshold {quantity(condition['threshold'], condition['unit'])}"
-    )
+    return f"{name}: measured {measured(condition)}, needed {needed(condition)}"

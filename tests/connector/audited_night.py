@@ -101,7 +101,9 @@ def _contradicted(index: int, stage: Stage) -> EpochAudit:
 
 
 def _not_permitted(index: int, stage: Stage) -> EpochAudit:
-    condition = ConditionFinding("slow_wave_share", 0.12, 0.2, "1", Verdict.CONTRADICTED)
+    condition = ConditionFinding(
+        "slow_wave_share", 0.12, 0.2, "1", Verdict.CONTRADICTED, operator=">="
+    )
     rule = RuleFinding("N3.1", True, Verdict.CONTRADICTED, (condition,))
     claim = Claim(Phenomenon.SLOW_WAVE_ACTIVITY, Polarity.PRESENT)
     finding = ClaimFinding(

@@ -148,7 +148,7 @@ def test_a_report_shows_figures_and_the_flagged_epochs_in_review_order(tmp_path:
     assert "more” (present)" in page
     assert "No sleep spindle is there: the likeliest candidate has probability 0.03." in page
     assert "the signal contradicts what is claimed" in page
-    assert "slow wave share: measured 0.12, threshold 0.2" in page
+    assert "slow wave share: measured 0.12, needed ≥ 0.2" in page
     assert "slow wave activity present, as the stage implies" in page
     assert "no channel is labelled O1, O2 or Oz" in page
     assert "rulebook 2026.1" in page
