@@ -441,9 +441,12 @@ def test_a_killed_process_goes_on_and_reports_once(place: str, killed: dict[str,
     folder = killed[place]
     assert json.loads((folder / "end").read_text()) == ["reported", "DiagnosticReport/s1", ""]
     assert [path.name for path in folder.glob("report-*")] == ["report-s1"]
-    expected = ["find", "pull", "score", "report"]
-    again = expected.index(place.partition(":")[0])
-    assert _begun(folder) == expected[: again + 1] + expected[again:]
+    again = place.partition(":")[0]
+    assert _begun(folder) == [
+        step for step in ("pull", "score", "report") for _ in range(2 if step == again else 1)
+    ]
+    if again == "find":
+        assert FolderSteps(folder).log().count("find:start") == 2
 
 
 @pytest.mark.parametrize("place", BETWEEN)
@@ -454,7 +457,7 @@ def test_killed_between_two_notes_it_does_no_step_twice(
     assert json.loads((folder / "end").read_text()) == ["reported", "DiagnosticReport/s1", ""]
     # What was written was not noted yet: only then is it looked for again.
     again = ["report"] if place == "reported:start" else []
-    assert _begun(folder) == ["find", "pull", "score", "report", *again]
+    assert _begun(folder) == ["pull", "score", "report", *again]
 
 
 @pytest.mark.parametrize("place", REFUSING)
@@ -463,12 +466,16 @@ def test_killed_while_it_fails_it_fails_once(place: str, killed: dict[str, Path]
     assert json.loads((folder / "end").read_text()) == ["failed", None, str(REFUSAL)]
     assert (folder / "refused-s1").read_text() == str(REFUSAL)
     assert list(folder.glob("report-*")) == []
-    assert _begun(folder) == ["find", "pull", "score"]
+    assert _begun(folder) == ["pull", "score"]
 
 
 def _begun(folder: Path) -> list[str]:
-    """The steps in their order, each time that they began."""
-    steps = ("find", "pull", "score", "report")
+    """A study's steps in their order, each time that they began.
+
+    The hint that named it is other work: on a busy machine it is noted as looked into only after
+    its study has begun, and may be looked into again.
+    """
+    steps = ("pull", "score", "report")
     log = [entry.partition(":") for entry in FolderSteps(folder).log()]
     return [name for name, _, place in log if name in steps and place == "start"]
 
