@@ -12,8 +12,6 @@ from auditor.night import Certainty, Night
 from auditor.rule_schema import ClaimsDocument
 from auditor.vocabulary import EPOCH_S, Claim, Epoch, Event, Interval, Phenomenon, Role, Span
 
-_LONGEST_EVENT_S = EPOCH_S
-"""Runs of alpha or movement are the longest; what began earlier is not looked for."""
 _EYES = (Role.LEFT_EYE, Role.RIGHT_EYE)
 _EPOCH = Span(0.0, EPOCH_S)
 _MODALITY = re.compile(r"^(EEG|EOG|EMG)[\s:_-]+", re.IGNORECASE)
@@ -49,6 +47,10 @@ class EventSearch:
         self._night = night
         self._starts = {
             kind: [event.start_s for event in night.events(kind)] for kind in Phenomenon
+        }
+        self._longest_s = {
+            kind: max((event.duration_s for event in night.events(kind)), default=0.0)
+            for kind in Phenomenon
         }
         channels = night.evidence.channels
         self._labels = {report.label.casefold(): role for role, report in channels.items()}
@@ -96,7 +98,7 @@ class EventSearch:
     def within(self, kind: Phenomenon, span: Span, least: float) -> Sequence[Event]:
         """All candidates of at least this probability that overlap a span, by start."""
         starts = self._starts[kind]
-        first = bisect_left(starts, span.start_s - _LONGEST_EVENT_S)
+        first = bisect_left(starts, span.start_s - self._longest_s[kind])
         last = bisect_left(starts, span.end_s)
         return [
             event
@@ -105,7 +107,7 @@ class EventSearch:
         ]
 
     def denied(self, claim: Claim, epoch: Epoch) -> Sequence[Event]:
-        """All candidates where and when the claim denies them, by their middle."""
+        """All candidates where and when the claim denies them."""
         where = self.where(claim)
         least = self._night.threshold(claim.phenomenon, Certainty.EVERY)
         spans = [_absolute(span, epoch, 0.0) for span in claim.spans or (_EPOCH,)]
@@ -113,8 +115,7 @@ class EventSearch:
             event
             for span in spans
             for event in self.within(claim.phenomenon, span, least)
-            if span.start_s <= (event.start_s + event.end_s) / 2 <= span.end_s
-            and self._is_in(event, where)
+            if _belongs(event, span) and self._is_in(event, where)
         ]
 
     def matches(self, claim: Claim, epoch: Epoch) -> Sequence[Match]:
@@ -122,7 +123,7 @@ class EventSearch:
         if not claim.spans:
             here = _absolute(_EPOCH, epoch, 0.0)
             candidates = self.within(claim.phenomenon, here, self._least(claim))
-            return [_match(candidates, self._other_tests(claim, candidates))]
+            return [self._match(candidates, self._other_tests(claim, candidates))]
         # What a stage implies is no misjudged time.
         slack_s = self._conventions.tolerances.time_s.value if claim.text is not None else 0.0
         return [self._match_at(claim, span, epoch, slack_s) for span in claim.spans]
@@ -139,7 +140,26 @@ class EventSearch:
         off_time: _Test = (on_time, lambda _: f"none {within}{spoken_span(span)}")
         candidates = self.within(claim.phenomenon, around, self._least(claim))
         then = [event for event in candidates if on_time(event)]
-        return _match(candidates, [off_time, *self._other_tests(claim, then)])
+        return self._match(candidates, [off_time, *self._other_tests(claim, then)])
+
+    def _match(self, candidates: Sequence[Event], tests: Sequence[_Test]) -> Match:
+        """The most probable candidate that passes all tests; else the one that comes nearest, a
+        sure one before others, and the first test that it fails."""
+
+        def passed(event: Event) -> int:
+            return next((i for i, (fits, _) in enumerate(tests) if not fits(event)), len(tests))
+
+        fitting = [event for event in candidates if passed(event) == len(tests)]
+        if fitting:
+            return Match(max(fitting, key=_probability))
+        nearest = max(
+            candidates,
+            key=lambda event: (self.surely(event), passed(event), event.probability),
+            default=None,
+        )
+        if nearest is None:
+            return Match(None)
+        return Match(nearest, tests[passed(nearest)][1](nearest))
 
     def _least(self, claim: Claim) -> float:
         """The least probable candidate that keeps a claim of presence from being wrong."""
@@ -183,15 +203,6 @@ class EventSearch:
         return tests
 
 
-def _match(candidates: Sequence[Event], tests: Sequence[_Test]) -> Match:
-    """The most probable candidate that passes all tests; else the most probable and its misfit."""
-    fitting = [event for event in candidates if all(fits(event) for fits, _ in tests)]
-    nearest = max(fitting or candidates, key=_probability, default=None)
-    if nearest is None or fitting:
-        return Match(nearest)
-    return Match(nearest, next(misfit(nearest) for fits, misfit in tests if not fits(nearest)))
-
-
 def _range_test(
     claimed: Interval,
     wide: Interval,
@@ -209,6 +220,12 @@ def _range_test(
         return f"{verb} {measure(event):.3g} {unit}, not {spoken_range(claimed)} {unit}"
 
     return fits, misfit
+
+
+def _belongs(event: Event, span: Span) -> bool:
+    """Whether half of an event is within the span; one that is longer fills half of the span."""
+    shared_s = min(event.end_s, span.end_s) - max(event.start_s, span.start_s)
+    return shared_s >= min(event.duration_s, span.end_s - span.start_s) / 2
 
 
 def _probability(event: Event) -> float:

@@ -105,6 +105,27 @@ def test_the_right_event_at_the_wrong_time_says_so() -> None:
     assert finding.reason == ("a sleep spindle at 21.3 s in C4-M1, none within 2 s of 28–30 s")
 
 
+def test_of_two_events_the_one_at_the_time_named_tells_what_else_is_wrong() -> None:
+    here = epoch(
+        events=[event(SPINDLE, 2.1, 2.7, probability=0.9), event(SPINDLE, 20.4, 21.4)],
+    )
+    told = claim(SPINDLE, spans=at(1.9, 3.9), duration_s=Interval(2.0, 2.0))
+    finding = check_claim(told, here)
+    assert finding.verdict is F
+    assert finding.reason == "a sleep spindle at 2.1 s in C4-M1, lasting 0.6 s, not 2 s"
+
+
+def test_a_run_of_minutes_is_found_in_every_epoch_that_it_fills() -> None:
+    reading = Phenomenon.READING_EYE_MOVEMENTS
+    run = epoch(events=[event(reading, 20, 110, channel="E1-M2")])
+    for index, verdict in enumerate((T, T, T, T, F)):
+        found = check_claim(claim(reading), run, *[epoch()] * 4, index=index)
+        assert found.verdict is verdict, index
+    for index, verdict in enumerate((T, F, F, F, T)):
+        found = check_claim(absent(reading), run, *[epoch()] * 4, index=index)
+        assert found.verdict is verdict, index
+
+
 def test_several_times_are_taken_as_a_whole() -> None:
     blinks = [event(Phenomenon.EYE_BLINKS, t, t + 0.4, channel="E1-M2") for t in (5, 10, 15, 20)]
     five = tuple(span for t in (5, 10, 15, 20, 25) for span in at(t))
