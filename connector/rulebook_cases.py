@@ -247,7 +247,7 @@ def _drawing(case: Case, rulebook: Rulebook, given: Sequence[tuple[str, str]]) -
                 stage="" if epoch.stage is Stage.UNSCORED else epoch.stage.value,
                 title=_epoch_said(offset)
                 if len(epochs) <= _NAMED
-                else f"{offset:+}".replace("-", "−"),
+                else f"{offset:+}".replace("-", "−").replace("+0", "0"),
                 is_judged=offset == 0,
             )
             for offset, epoch in epochs

@@ -292,7 +292,7 @@ def test_a_case_is_told_and_drawn_as_evidence(rulebook: Rulebook) -> None:
     drawing = told.drawing
     assert drawing is not None
     assert [(box.title, box.stage, box.is_judged) for box in drawing.boxes] == [
-        ("−3", "N2", False), ("−2", "N2", False), ("−1", "N1", False), ("+0", "", True),
+        ("−3", "N2", False), ("−2", "N2", False), ("−1", "N1", False), ("0", "", True),
     ]  # fmt: skip
     judged = drawing.boxes[-1]
     lanes = {lane.said: lane for lane in drawing.lanes}
