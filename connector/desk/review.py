@@ -182,7 +182,8 @@ class Review:
 
     @property
     def open(self) -> tuple[int, ...]:
-        """Flagged epochs that no physician has decided yet, and those with a question, in order."""
+        """Flagged epochs that no physician has settled, in order; then others about which
+        somebody asks or proposes something."""
         return tuple(epoch for epoch in self.flagged if not self._settled(epoch)) + tuple(
             epoch
             for epoch in sorted(self.latest)

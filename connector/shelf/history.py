@@ -70,11 +70,13 @@ class EpochHistory:
         steps: in the order of the trail.
         audits: likewise, the latest last.
         n_reads: how often the EHR was read for the study; these entries are not among the steps.
+        n_audit_events: likewise, how many AuditEvents of those reads and writes it was given.
     """
 
     steps: tuple[Step, ...]
     audits: tuple[PastAudit, ...]
     n_reads: int
+    n_audit_events: int
 
     @property
     def holds(self) -> bool:
@@ -101,7 +103,7 @@ def epoch_history(
         epoch: its number, from 0.
         decisions: those of the study, by their number.
     """
-    steps, audits, reads = [], [], 0
+    steps, audits, reads, audit_events = [], [], 0, 0
     with sessions() as session:
         for entry in entries:
             if not entry.is_whole:  # what it says may be anything
@@ -113,13 +115,23 @@ def epoch_history(
                 reads += 1
                 continue
             details: _Details = json.loads(entry.details)
+            if _is_of_audit_event(entry.action, details):
+                audit_events += 1
+                continue
             if not _concerns(entry.action, details, epoch):
                 continue
             problem = _problem(session, entry) or _other_decision(entry, details, decisions)
             steps.append(_step(entry, details, problem, decisions))
             if entry.action == Action.AUDITED.value:
                 audits.append(_past_audit(session, entry, details, epoch, bool(problem)))
-    return EpochHistory(tuple(steps), tuple(audits), reads)
+    return EpochHistory(tuple(steps), tuple(audits), reads, audit_events)
+
+
+def _is_of_audit_event(action: str, details: _Details) -> bool:
+    """Whether the EHR was told of something that stands in the trail as well."""
+    return action == Action.EHR_WRITTEN.value and all(
+        reference.startswith("AuditEvent") for reference in details["references"]
+    )
 
 
 def _concerns(action: str, details: _Details, epoch: int) -> bool:
