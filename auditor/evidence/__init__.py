@@ -42,7 +42,6 @@ from auditor.vocabulary import (
 ROUNDS: tuple[Mapping[Phenomenon, Detect], ...] = (
     {
         Phenomenon.ALPHA_RHYTHM: alpha_rhythm.detect,
-        Phenomenon.SLEEP_SPINDLE: sleep_spindle.detect,
         Phenomenon.THETA_ACTIVITY: theta_activity.detect,
         Phenomenon.SAWTOOTH_WAVES: sawtooth_waves.detect,
         Phenomenon.EYE_BLINKS: eye_blinks.detect,
@@ -54,10 +53,13 @@ ROUNDS: tuple[Mapping[Phenomenon, Detect], ...] = (
     {
         Phenomenon.K_COMPLEX: k_complex.detect,
         Phenomenon.SLOW_WAVE_ACTIVITY: slow_wave_activity.detect,
+        Phenomenon.AROUSAL: arousal.detect,
     },
     {
+        Phenomenon.SLEEP_SPINDLE: sleep_spindle.detect,
         Phenomenon.RAPID_EYE_MOVEMENTS: rapid_eye_movements.detect,
-        Phenomenon.AROUSAL: arousal.detect,
+    },
+    {
         Phenomenon.VERTEX_SHARP_WAVES: vertex_sharp_waves.detect,
         Phenomenon.LOW_AMPLITUDE_MIXED_FREQUENCY: low_amplitude_mixed_frequency.detect,
     },

@@ -46,9 +46,9 @@ _SEARCHED = {Role.FRONTAL: 0.0, Role.CENTRAL: 0.0, Role.OCCIPITAL: -1.0}
 _LEAST_UV = 40.0
 _LARGEST_UV = 400.0
 """What is larger is movement rather than brain."""
-_ELSEWHERE = 0.3
+_ELSEWHERE = {Role.FRONTAL: 0.3, Role.CENTRAL: 0.3, Role.OCCIPITAL: 0.8}
 """Of its own swing, what the most similar of the other EEG channels shows at the least. A K
-complex is broad; what an electrode does stays in it."""
+complex is broad, and largest frontally; what an electrode does stays in it."""
 _WEIGHS_ALONE = 4.0
 _LARGEST_NEIGHBOURS = 0.65
 """Of its own swing: beyond it, a wave is one of a run of slow waves."""
@@ -75,7 +75,7 @@ def detect(signals: Signals, earlier: Earlier) -> Measured:
     """K complexes in each EEG channel."""
     moved = earlier[Phenomenon.MAJOR_BODY_MOVEMENT].events
     searched = [
-        (role, signal, Waves.of(signal, signals, moved))
+        (role, signal, Waves.of(role, signals, moved))
         for role, signal in signals.channels(tuple(_SEARCHED))
         if signal.shows(_MUSCLE_HZ[1])
     ]
@@ -144,8 +144,9 @@ class Waves:
     no_wave: Doubles
 
     @classmethod
-    def of(cls, signal: Signal, signals: Signals, moved: Iterable[Event]) -> Waves:
+    def of(cls, role: Role, signals: Signals, moved: Iterable[Event]) -> Waves:
         """All large waves of one channel outside body movements."""
+        signal = signals.by_role[role]
         lobes = Lobes.of(signal)
         swing = lobes.swing_uv()
         values = signal.slow
@@ -167,7 +168,7 @@ class Waves:
             of_the_eyes(lobes, signals)[at]
             + in_muscle(signal, start_s, end_s)
             + in_pop(signal, start_s, end_s, swing[at])
-            + _only_here(lobes, signal, signals)[at],
+            + _only_here(lobes, role, signals)[at],
         )
 
     def candidates(self, polarity: int, prior: float = 0.0) -> Candidates:
@@ -202,18 +203,18 @@ def _best_of_overlapping(found: Candidates) -> Mask:
     return best
 
 
-def _only_here(lobes: Lobes, signal: Signal, signals: Signals) -> Doubles:
+def _only_here(lobes: Lobes, here: Role, signals: Signals) -> Doubles:
     """How much each swing is one of this electrode alone, in log-odds; 0 where no other EEG
     channel is good enough to tell."""
     swing_uv = np.maximum(lobes.swing_uv(), 1.0)
     epoch = np.minimum((lobes.end_s[:-1] / EPOCH_S).astype(np.intp), signals.n_epochs)
     elsewhere = np.full(len(swing_uv), np.nan)
     for role, other in signals.channels(EEG_ROLES):
-        if other.label != signal.label and len(swing_uv):
+        if other.label != signals.by_role[here].label and len(swing_uv):
             good = np.array([not reason for reason in signals.quality[role]] + [False])
             share = np.where(good[epoch], lobes.swing_uv(other) / swing_uv, np.nan)
             elsewhere = np.fmax(elsewhere, share)
-    alone: Doubles = np.log(_ELSEWHERE / np.maximum(elsewhere, 0.05))
+    alone: Doubles = np.log(_ELSEWHERE[here] / np.maximum(elsewhere, 0.05))
     return _WEIGHS_ALONE * np.nan_to_num(np.maximum(alone, 0.0))
 
 

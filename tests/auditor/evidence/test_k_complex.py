@@ -99,6 +99,18 @@ def test_an_eye_movement_that_reaches_the_frontal_eeg_is_none() -> None:
     assert meets(found, 14.0, 14.75)
 
 
+def test_what_is_larger_behind_than_in_front_is_none() -> None:
+    there, faint = (eeg_with((31.0,), 60.0, amplitude_uv=uv) for uv in (90.0, 30.0))
+
+    def found(front: Samples, behind: Samples) -> bool:
+        channels = {Role.FRONTAL: front, Role.CENTRAL: front, Role.OCCIPITAL: behind}
+        evidence = measure(montage(channels))
+        return bool(likely(evidence, Phenomenon.K_COMPLEX, Role.OCCIPITAL))
+
+    assert found(there, there)
+    assert not found(faint, there)
+
+
 def test_a_wave_too_short_is_none() -> None:
     eeg = background(60)
     short = k_complex(150.0, rate_hz=RATE_HZ / 3)

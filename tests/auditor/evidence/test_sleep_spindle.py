@@ -80,6 +80,23 @@ def test_bursts_outside_the_band_are_no_spindles(frequency_hz: float) -> None:
     assert not likely(measure(everywhere(eeg)), SPINDLE, Role.CENTRAL)
 
 
+@pytest.mark.parametrize(("frequency_hz", "is_sure"), [(11.6, False), (13.5, True)])
+def test_a_rhythm_near_alpha_within_an_arousal_is_no_sure_spindle(
+    frequency_hz: float, is_sure: bool
+) -> None:
+    eeg = background(120)
+    for at_s in (20.0, 61.0):
+        add(eeg, at_s, spindle(1.2, frequency_hz, 40.0))
+    add(eeg, 60.0, tone(6.0, 9.5, 45.0))
+    add(eeg, 60.0, tone(6.0, 20.0, 25.0))
+    evidence = measure(everywhere(eeg))
+    (arousal,) = likely(evidence, Phenomenon.AROUSAL, Role.CENTRAL)
+    assert meets(arousal, 61.0, 62.2)
+    found = likely(evidence, SPINDLE, Role.CENTRAL)
+    assert any(meets(each, 20.0, 21.2) for each in found)
+    assert any(meets(each, 61.0, 62.2) for each in found) is is_sure
+
+
 def test_an_alpha_train_is_no_spindle() -> None:
     eeg = background(60)
     add(eeg, 20.0, tone(8.0, 10.0, 40.0))
