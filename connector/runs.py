@@ -1,7 +1,7 @@
 """Runs of studies, and the workers that hold them: who may work on what, and for how long.
 
-A worker's row is its lease. What of it is renewed, given up and taken over is told by the
-database's own clock, which all workers share.
+A worker's row is its lease. It stands for as long as it is renewed: each renewal leaves another
+time in it, by the database's own clock, and whoever sees the same one for too long gives it up.
 """
 
 from __future__ import annotations
@@ -84,16 +84,23 @@ class Runs(Transactions):
                 .values(tries=StudyRow.tries - 1)
             )
 
-    def end_silent_workers(self, lease_s: float, but: str | None = None) -> None:
-        """Gives up the lease of every worker but one that was not heard of for so long."""
+    def beats(self) -> Mapping[str, float]:
+        """The workers whose lease holds, each with the time of its last renewal."""
+        living = select(WorkerRow.id, WorkerRow.beat_s).where(WorkerRow.ended_s.is_(None))
+        with self._session() as session:
+            return {row.id: row.beat_s for row in session.execute(living)}
+
+    def give_up(self, beats: Mapping[str, float]) -> None:
+        """Ends the leases of workers, except of those that have renewed them since."""
         with self._session.begin() as session:
             now_s = _database_now_s(session)
-            session.execute(
-                update(WorkerRow)
-                .where(WorkerRow.ended_s.is_(None), WorkerRow.beat_s < now_s - lease_s)
-                .where(WorkerRow.id != (but or ""))
-                .values(ended_s=now_s)
-            )
+            for worker, beat_s in beats.items():
+                session.execute(
+                    update(WorkerRow)
+                    .where(WorkerRow.id == worker, WorkerRow.beat_s == beat_s)
+                    .where(WorkerRow.ended_s.is_(None))
+                    .values(ended_s=now_s)
+                )
 
     def living_workers(self) -> Mapping[str, str]:
         """The workers whose lease holds, each with the version of its steps."""

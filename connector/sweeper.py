@@ -66,7 +66,8 @@ class Sweeper:
         self._thread = running("sweeper", self._run, self._stop)
         # When this process was last known to be in touch with the database.
         self._in_touch = time.monotonic()
-        self._distrusts_until = 0.0
+        # Of each worker the last renewal of its lease, and since when that is known here.
+        self._heard: dict[str, tuple[float, float]] = {}
         self._chores_due = 0.0
 
     def __enter__(self) -> Self:
@@ -108,8 +109,7 @@ class Sweeper:
         with self._store.sweeping() as mine:
             if not mine:
                 return
-            if self._may_judge():
-                self._store.end_silent_workers(self._lease_s, but=self._worker)
+            self._give_up_silent_workers()
             self._take_over()
             self._begin_anew()
 
@@ -120,13 +120,24 @@ class Sweeper:
             _forget_old_hints()
             self._chores()
 
-    def _may_judge(self) -> bool:
-        """Not after a silence of its own: then the database was away for all, or this process
-        was, and the others first get the time of a lease to be heard."""
+    def _give_up_silent_workers(self) -> None:
+        """Those whose lease is seen unchanged for its length, by this process's own clock: the
+        database's may be set, and then each would seem to be silent, or none."""
         now = time.monotonic()
-        if now - self._in_touch > self._lease_s / 2:
-            self._distrusts_until = now + self._lease_s
-        return now >= self._distrusts_until
+        # After a silence of its own: the database was away for all, or this process was, and
+        # the others first get the time of a lease to be heard.
+        known = {} if now - self._in_touch > self._lease_s / 2 else self._heard
+        self._heard = {
+            worker: known[worker] if known.get(worker, (None,))[0] == beat else (beat, now)
+            for worker, beat in self._store.beats().items()
+        }
+        silent = {
+            worker: beat
+            for worker, (beat, since) in self._heard.items()
+            if worker != self._worker and now - since > self._lease_s
+        }
+        if silent:
+            self._store.give_up(silent)
 
     def _take_over(self) -> None:
         """Queues again what workers that are gone have begun."""

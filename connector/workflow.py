@@ -250,7 +250,7 @@ class Worker:
         with ExitStack() as stack:
             only_one = stack.enter_context(only_worker_here(self._url))
             if only_one:  # whoever had this database before is no more
-                self._store.end_silent_workers(0.0)
+                self._store.give_up(self._store.beats())
             self._store.add_worker(self.id, socket.gethostname(), WORKFLOW_VERSION)
             stack.callback(self._give_up_lease)
             _running = self

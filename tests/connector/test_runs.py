@@ -52,7 +52,16 @@ class Hospital(RuleBasedStateMachine):
 
     @rule(worker=workers)
     def all_but_one_fall_silent(self, worker: str) -> None:
-        self.store.end_silent_workers(-1.0, but=worker)
+        beats = self.store.beats()
+        self.store.give_up({name: beat for name, beat in beats.items() if name != worker})
+        self.living &= {worker}
+
+    @rule(worker=workers)
+    def one_is_heard_in_the_last_moment(self, worker: str) -> None:
+        beats = self.store.beats()
+        while self.store.beat(worker) and self.store.beats()[worker] == beats[worker]:
+            """SQLite's clock has milliseconds."""
+        self.store.give_up(beats)
         self.living &= {worker}
 
     @rule(worker=consumes(workers))

@@ -17,10 +17,12 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 
 from auditor.errors import RecordingRefused, ServerFailed, SettingsRefused, UsageError
+from connector import runs
 from connector.database import SWEEP_LOCK
 from connector.documents import Json
 from connector.store import Run, State, Store, Waiting, WorkerGone
 from connector.tables import TrailHeadRow
+from connector.threads import running
 from connector.workflow import WORKFLOW_VERSION, Moment, NamedStudy, Worker
 from staging.stager import Progress
 
@@ -560,6 +562,32 @@ def test_a_worker_that_was_only_away_writes_nothing_when_it_comes_back(
     states = [json.loads(entry.details).get("state") for entry in store.trail_of("s1")]
     assert states.count("reported") == 1
     assert store.verify_trail().breaks == ()
+    store.close()
+
+
+@NEEDS_POSTGRESQL
+@pytest.mark.parametrize("set_by_s", [3600.0, -3600.0])
+def test_where_the_clock_of_the_database_is_set_leases_hold_and_end_all_the_same(
+    postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_by_s: float
+) -> None:
+    url = new_database(postgresql)
+    store = Store.open(url)
+    clock = runs._database_now_s
+    with Worker(store, url, FolderSteps(tmp_path), lease_s=LEASE_S) as worker:
+        for other in ("living", "dead"):
+            store.add_worker(other, "elsewhere", WORKFLOW_VERSION)
+        stop = threading.Event()
+
+        def renew() -> None:
+            while not stop.wait(LEASE_S / 8):
+                store.beat("living")
+
+        with running("living", renew, stop):
+            monkeypatch.setattr(runs, "_database_now_s", lambda bound: clock(bound) + set_by_s)
+            _until(lambda: "dead" not in store.living_workers())
+            assert set(store.living_workers()) == {worker.id, "living"}
+            stop.set()
+        assert not worker.gone.is_set()
     store.close()
 
 
