@@ -331,7 +331,7 @@ class Trials:
         self._placed: dict[str, PlacedStudy] = {}
         self._urls: dict[str, str] = {}
         self._spawn = multiprocessing.get_context("forkserver")
-        self._spawn.set_forkserver_preload(["connector.steps"])
+        self._spawn.set_forkserver_preload(["connector.service"])
 
     def place(self, death: str, url: str) -> None:
         self._placed[death] = _place(self._fhir, self._scoring)
