@@ -34,7 +34,7 @@ from auditor.evidence.grid import (
 )
 from auditor.evidence.lobes import Lobes, of_the_eyes
 from auditor.evidence.movement import in_muscle
-from auditor.evidence.signals import Signal, Signals
+from auditor.evidence.signals import Signals
 from auditor.evidence.slow_wave_activity import SMALLEST_UV
 from auditor.vocabulary import EEG_ROLES, EPOCH_S, Event, Phenomenon, Role
 

@@ -171,7 +171,7 @@ def _candidates(
     aroused = spans.mean(
         events_mask(arousals.events, lambda _: _SURELY_AROUSED, len(here.envelope))
     )
-    score -= _AROUSED * aroused * (rhythm_hz < _AROUSED_BELOW_HZ)
+    score -= _AROUSED * spans.mean(surely) * (rhythm_hz < _AROUSED_BELOW_HZ)
     return Candidates(
         spans.start_s,
         spans.end_s,
