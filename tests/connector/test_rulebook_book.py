@@ -196,6 +196,16 @@ def test_detection_thresholds_are_told_by_phenomenon(page: str, rulebook: Rulebo
         assert f"clearly there from {thresholds.clearly_there:g}" in entry
 
 
+def test_every_number_that_words_are_judged_by_is_told(page: str, rulebook: Rulebook) -> None:
+    words, claims = words_of(part(page, "words")), rulebook.claims
+    groups = (claims.tolerances, claims.several_times, claims.templating)
+    parameters = [each for group in groups for _, each in group]
+    for each in (*parameters, claims.presence_wrong_below, claims.denial_wrong_from):
+        assert each.why in words
+    for role, others in claims.beside.items():
+        assert f"where the {role} one is named, the {', '.join(others)} one will do" in words
+
+
 def test_what_a_rule_says_is_not_taken_for_html(changed: str) -> None:
     assert "<b>more" not in changed
     assert "&lt;b&gt;more&lt;/b&gt; &amp; more" in changed

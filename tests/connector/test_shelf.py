@@ -466,6 +466,22 @@ def test_few_nights_are_said_to_be_few(client: Client) -> None:
     assert "No night is signed yet" in client(DeskRole.AUDITOR, "Patient/8").get("/shelf").text
 
 
+def test_what_the_ehr_was_told_of_the_trail_is_counted_and_not_listed(
+    client: Client, shelf: tuple[Store, str]
+) -> None:
+    store, _ = shelf
+    written = {"interaction": "create", "status": 201}
+    for reference in ("AuditEvent/1", "AuditEvent/2", "Task/3"):
+        store.tell(Action.EHR_WRITTEN, OWN, written | {"references": [reference]})
+    store.tell(
+        Action.EHR_READ, OWN, {"interaction": "read", "references": ["Patient/7"], "status": 200}
+    )
+    page = client(DeskRole.AUDITOR).get(HISTORY).text
+    assert "left out are 1 reads from the EHR and 2 AuditEvents written to it" in page
+    assert "Task/3" in page
+    assert "AuditEvent/" not in page
+
+
 def test_the_history_tells_who_decided_what_and_why(client: Client) -> None:
     page = client(DeskRole.AUDITOR).get(HISTORY).text
     assert "N2 was decided in place of N3, because what was claimed is not there" in page
