@@ -168,10 +168,8 @@ def _candidates(
         )
         score -= _LARGER_BEHIND * np.maximum(np.log((theirs + 0.01) / (ours + 0.01)), 0.0)
     rhythm_hz = _rhythm_hz(here.wave, spans)
-    aroused = spans.mean(
-        events_mask(arousals.events, lambda _: _SURELY_AROUSED, len(here.envelope))
-    )
-    score -= _AROUSED * spans.mean(surely) * (rhythm_hz < _AROUSED_BELOW_HZ)
+    aroused = events_mask(arousals.events, lambda _: _SURELY_AROUSED, len(here.envelope))
+    score -= _AROUSED * spans.mean(aroused) * (rhythm_hz < _AROUSED_BELOW_HZ)
     return Candidates(
         spans.start_s,
         spans.end_s,
