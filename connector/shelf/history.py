@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from connector import trail
 from connector.desk.review import Decision
 from connector.documents import Json
-from connector.tables import AuditRow
+from connector.tables import AuditRow, State
 from connector.trail import Action, Entry
 
 _Details: TypeAlias = Mapping[str, Any]
@@ -203,8 +203,16 @@ def _second(at: str) -> str:
     return at[:19].replace("T", " ")
 
 
+_UNDER_WAY = {
+    State.PULLING: "being pulled from the EHR",
+    State.SCORING: "being staged and audited",
+    State.REPORTING: "being reported to the EHR",
+}
+
+
 def _state(details: _Details) -> str:
-    return f"the study is {details['state']}"
+    state = State(details["state"])
+    return f"the study is {_UNDER_WAY.get(state, state.value)}"
 
 
 def _scored(details: _Details) -> str:

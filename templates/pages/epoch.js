@@ -82,7 +82,11 @@ function draw() {
     const gain = Number(choice(kind === "chin" ? "chin-gain" : "gain").value);
     const perUv = PIXELS_PER_MM / gain;
     if (kind === "eeg" && choice("show-guides").checked) guides(pen, width, middle, perUv);
-    if (channels[place]) trace(pen, channels[place], width, middle, perUv, colour(`--${kind}`));
+    if (!channels[place]) return;
+    // A large wave may reach into its neighbours' bands; muscle would only cover them.
+    const reach = kind === "chin" ? band / 2 : band;
+    const y = (uv) => middle + Math.max(-reach, Math.min(reach, uv * perUv)); // negative up
+    trace(pen, channels[place], width, y, colour(`--${kind}`));
   });
 }
 
@@ -120,7 +124,7 @@ function guides(pen, width, middle, perUv) {
   pen.setLineDash([]);
 }
 
-function trace(pen, { rate, samples }, width, middle, perUv, stroke) {
+function trace(pen, { rate, samples }, width, y, stroke) {
   const step = width / (SECONDS * rate);
   pen.strokeStyle = stroke;
   pen.lineWidth = 1;
@@ -133,9 +137,8 @@ function trace(pen, { rate, samples }, width, middle, perUv, stroke) {
       down = false;
       continue;
     }
-    const y = middle + value * perUv; // negative up
-    if (down) pen.lineTo(i * step, y);
-    else pen.moveTo(i * step, y);
+    if (down) pen.lineTo(i * step, y(value));
+    else pen.moveTo(i * step, y(value));
     down = true;
   }
   pen.stroke();
