@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.errors import InputRefused, UsageError
+from auditor.errors import InputRefused, ServerFailed, UsageError
 from connector.plain_text import plain_prose
 
 if TYPE_CHECKING:
@@ -31,7 +31,13 @@ JsonPath = Annotated[
 
 @contextmanager
 def open_store() -> Iterator[Store]:
-    """The store of the settings, opened by a person at a terminal."""
+    """The store of the settings, opened by a person at a terminal.
+
+    Raises:
+        SettingsRefused: there is none.
+        ServerFailed: it is away, or has no room.
+    """
+    from connector.database import DATABASE_AWAY, told_by
     from connector.settings import load_store_settings
     from connector.store import Store
 
@@ -40,6 +46,11 @@ def open_store() -> Iterator[Store]:
     store = Store.open(settings.store_url, actor=f"command of {_who()}")
     try:
         yield store
+    except DATABASE_AWAY as error:
+        raise ServerFailed(
+            f"the database did not answer ({told_by(error)}); look into its log and its disk, "
+            "and try again"
+        ) from None
     finally:
         store.close()
 

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InternalError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from auditor.errors import SettingsRefused
@@ -28,6 +28,12 @@ LEFT_OPEN_AT_MOST_S = 15.0
 
 A machine that stops in mid-transaction, or drops off the network, would hold its locks until TCP
 gives up, which takes hours: the audit trail would be closed to all, and its work never taken over.
+"""
+
+DATABASE_AWAY = (OperationalError, InternalError)
+"""What a database answers that is away, is busy, or has no room.
+
+A transaction that was left open for too long, by a process that stood still, is the latter.
 """
 
 READS_ONLY = "somnoaudit_reads_only"
@@ -66,10 +72,17 @@ def open_database(url: str) -> Engine:
             problem = "the database was made by a later somnoaudit"
             remedy = "install that version, or name another database"
         else:
-            problem = "the database cannot be opened"
-            remedy = "check that it exists, that it runs, and the user's rights"
+            problem = f"the database cannot be opened ({told_by(error)})"
+            remedy = "check that it exists, that it runs, its disk, and the user's rights"
         raise SettingsRefused("SOMNOAUDIT_DATABASE_URL", problem, remedy) from None
     return engine
+
+
+def told_by(error: DBAPIError) -> str:
+    """What a database says is wrong, without what may be anybody's data: SQLite's sentences are
+    the same for all, such as "database or disk is full"; of another's error the kind."""
+    cause = error.orig
+    return str(cause) if isinstance(cause, sqlite3.Error) else type(cause).__name__
 
 
 def make_engine(url: str) -> Engine:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from auditor.errors import SomnoauditError
+from connector.database import told_by
 from connector.logs import where
 from connector.threads import running
 
@@ -62,7 +63,7 @@ class Rounds:
         except SomnoauditError as error:
             self._say("%s", error)
         except DBAPIError as error:
-            self._say("the database did not answer (%s)", type(error.orig).__name__)
+            self._say("the database did not answer (%s)", told_by(error))
         except Exception as error:
             # A defect must not end what finds the studies that all else has lost. Its message
             # may quote a patient's data.

@@ -24,10 +24,10 @@ from typing import Any, NotRequired, Protocol, Self, TypeAlias, TypedDict, TypeV
 from uuid import uuid4
 
 from dbos import DBOS, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
-from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from auditor.errors import ServerFailed, SomnoauditError
-from connector.database import LEFT_OPEN_AT_MOST_S, only_worker_here
+from connector.database import DATABASE_AWAY, LEFT_OPEN_AT_MOST_S, only_worker_here, told_by
 from connector.documents import Json
 from connector.fhir import FhirError, ServerBroken, ServerDown, Throttled
 from connector.logs import about, where
@@ -61,9 +61,6 @@ _TRIES = 5
 
 # A server that is away is asked again for 20 minutes: after 5 s, 10 s, 20 s …
 _WAITS_S = tuple(5.0 * 2**n for n in range(8))
-
-# A transaction that was left open for too long, by a process that stood still, is the latter.
-_DATABASE_AWAY = (OperationalError, InternalError)
 
 _POLL_S = 0.2
 
@@ -291,7 +288,7 @@ class Worker:
                 if self._store.beat(self.id):
                     continue
             except DBAPIError as error:
-                log.warning("the worker's lease was not renewed (%s)", type(error.orig).__name__)
+                log.warning("the worker's lease was not renewed (%s)", told_by(error))
                 continue
             log.error("this worker was silent for too long: its work goes to others")
             self._stop.set()
@@ -424,9 +421,11 @@ class Worker:
             raise
         except SomnoauditError as error:
             reason = str(error)
-        except _DATABASE_AWAY as error:
-            kind = type(error.orig).__name__
-            reason = f"the database did not answer ({kind}); look into its log, and retry the study"
+        except DATABASE_AWAY as error:
+            reason = (
+                f"the database did not answer ({told_by(error)}); look into its log and its disk, "
+                "and retry the study"
+            )
         except Exception as error:
             # A defect of ours ends this study and not the service. Its message may quote a
             # patient's data: only its kind and where it arose are told.
@@ -449,8 +448,8 @@ class Worker:
                 if not passes(error):
                     raise
                 log.warning("%s; trying again in %.0f s", error, wait_s)
-            except _DATABASE_AWAY as error:
-                away = type(error.orig).__name__
+            except DATABASE_AWAY as error:
+                away = told_by(error)
                 log.warning("the database did not answer (%s); again in %.0f s", away, wait_s)
             if self._stop.wait(wait_s):
                 raise _Stopped

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from connector.cli import main
 from connector.store import Store
@@ -266,6 +267,24 @@ def test_a_folder_without_a_service_is_not_taken_for_an_empty_one(
     assert "there is no database in this folder" in said
     assert len(said.splitlines()) == 1
     assert not folder.exists()
+
+
+def test_a_database_that_takes_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    store = Store.open(f"sqlite:///{tmp_path}/somnoaudit.db")
+    store.add_study("s1", "DocumentReference/1")
+    with store.sessions.begin() as session:
+        # As on a disk that is full, for whoever writes.
+        session.execute(
+            text("CREATE TRIGGER full BEFORE INSERT ON trail BEGIN SELECT missing(); END")
+        )
+    store.close()
+    monkeypatch.setenv("SOMNOAUDIT_DATA", str(tmp_path))
+    code, _, said = run("studies", "cancel", "s1")
+    assert code == 4
+    assert said.startswith("somnoaudit: the database did not answer (no such function: missing)")
+    assert len(said.splitlines()) == 1
 
 
 def test_a_user_without_a_name_may_look(
