@@ -1,7 +1,8 @@
 """Where decisions and signatures are kept: rows are added, and never changed but for one mark.
 
 Two reviewers cannot overwrite one another: a decision says which one of the same epoch its
-reviewer had seen, a signature which state of the night, and whoever comes second is told.
+reviewer had seen, a signature which state of the night, and whoever comes second is told. Each
+stands in the audit trail too, in the same transaction.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 from sqlalchemy.sql.elements import ColumnElement
 
 from auditor.vocabulary import Stage
+from connector import trail
 from connector.desk.people import Person
 from connector.desk.review import (
     SETTLING,
@@ -102,9 +104,7 @@ class NewDecision:
     epoch: int
     action: Action
     stage: Stage
-    reviewer: str
-    role: str
-    proposed: bool
+    reviewer: Person
     reason: Reason | None = None
     comment: str = ""
     seen: int = 0
@@ -141,9 +141,9 @@ class ReviewStore:
             stage=new.stage.value,
             reason=new.reason.value if new.reason else None,
             comment=new.comment,
-            reviewer=new.reviewer,
-            role=new.role,
-            proposed=new.proposed,
+            reviewer=new.reviewer.name,
+            role=new.reviewer.role.value,
+            proposed=new.reviewer.proposes,
             at=self._clock(),
         )
         latest = select(func.max(DecisionRow.id)).where(
@@ -155,7 +155,17 @@ class ReviewStore:
                     raise ReviewConflict(conflict)
                 session.add(row)
                 session.flush()
-                return _decision(row)
+                decision = _decision(row)
+                told = {
+                    "decision": decision.id,
+                    "epoch": decision.epoch,
+                    "action": decision.action.value,
+                    "scored": decision.scored.value,
+                    "stage": decision.stage.value,
+                    "proposed": decision.proposed,
+                }
+                _tell(session, review, new.reviewer, trail.Action.DECIDED, decision.at, told)
+                return decision
         except IntegrityError:  # both saw the same, and the other was first
             raise ReviewConflict(conflict) from None
 
@@ -189,7 +199,14 @@ class ReviewStore:
                 )
                 session.add(row)
                 session.flush()
-                return _signature(row)
+                signature = _signature(row)
+                told = {
+                    "signature": signature.number,
+                    "meaning": signature.meaning.value,
+                    "content_sha256": signature.content_sha256,
+                }
+                _tell(session, review, signer, trail.Action.SIGNED, signature.at, told)
+                return signature
         except IntegrityError:
             raise ReviewConflict(changed_meanwhile) from None
 
@@ -221,6 +238,21 @@ class ReviewStore:
             return tuple(
                 (study, audit, number) for study, audit, number in session.execute(pending)
             )
+
+
+def _tell(
+    session: Session,
+    review: Review,
+    who: Person,
+    action: trail.Action,
+    at: datetime,
+    details: trail.Details,
+) -> None:
+    """Adds to the trail of the study whose scoring is reviewed."""
+    study_id = session.scalars(
+        select(HypnogramRow.study_id).where(HypnogramRow.id == review.hypnogram_id)
+    ).one()
+    trail.append(session, at, who.actor, action, study_id, details)
 
 
 def _review(

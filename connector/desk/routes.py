@@ -19,7 +19,7 @@ from connector.desk.night_pages import Draft, epoch_page, night_page
 from connector.desk.opened import OpenedStudy, OpenStudies
 from connector.desk.report_document import report_html, report_pdf
 from connector.desk.review import Action as Choice
-from connector.desk.review import Decision, Review, ReviewConflict
+from connector.desk.review import Review, ReviewConflict
 from connector.desk.review_store import ReviewStore
 from connector.desk.sessions import Visitor
 from connector.desk.visible import audited, visible_study
@@ -76,17 +76,6 @@ def desk_routes(
 
     def viewed(study_id: str, visitor: Visitor, page: str) -> None:
         store.tell(Action.VIEWED, study_id, {"page": page}, visitor.person.actor)
-
-    def tell_decided(study_id: str, decision: Decision, visitor: Visitor) -> None:
-        details = {
-            "decision": decision.id,
-            "epoch": decision.epoch,
-            "action": decision.action.value,
-            "scored": decision.scored.value,
-            "stage": decision.stage.value,
-            "proposed": decision.proposed,
-        }
-        store.tell(Action.DECIDED, study_id, details, visitor.person.actor)
 
     @routes.get("/", response_class=HTMLResponse)
     def work_list(visitor: Visiting, shown: Shown = Shown.ALL) -> str:
@@ -159,16 +148,10 @@ def desk_routes(
         _check_form(visitor, csrf, "sign nights", visitor.person.signs)
         review = review_of(opened)
         try:
-            signature = reviews.sign(review, visitor.person, seen)
+            reviews.sign(review, visitor.person, seen)
         except ReviewConflict as conflict:
             page = night_page(study, opened, review_of(opened), visitor, f"Not signed: {conflict}.")
             return HTMLResponse(page, 409)
-        details = {
-            "signature": signature.number,
-            "meaning": signature.meaning.value,
-            "content_sha256": signature.content_sha256,
-        }
-        store.tell(Action.SIGNED, study.id, details, visitor.person.actor)
         signed()
         return RedirectResponse(f"/studies/{study.id}", status_code=303)
 
@@ -206,7 +189,6 @@ def desk_routes(
             decision = reviews.decide(review, new)
         except ReviewConflict as conflict:
             return again(f"{conflict}; this is how it stands now", 409)
-        tell_decided(study_id, decision, visitor)
         if decision.action is Choice.NOTE:
             following: int | None = number
         else:

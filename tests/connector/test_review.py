@@ -1,5 +1,6 @@
 """Decisions and signatures: what counts, who comes first, what a signature binds."""
 
+import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ import pytest
 from audited_night import RULEBOOK, STAGER
 
 from auditor.vocabulary import Hypnogram, ScoredEpoch, Stage
+from connector import trail
 from connector.desk.people import DeskRole, Person
 from connector.desk.review import (
     USUAL_SECONDS,
@@ -25,6 +27,7 @@ from connector.store import Store
 SCORED = (Stage.W, Stage.N1, Stage.N2, Stage.N2, Stage.N3, Stage.R)
 FLAGGED = (4, 1, 3)
 DR_A, DR_B = (Person(f"Dr. {name}", DeskRole.PHYSICIAN) for name in "AB")
+TECHNOLOGIST = Person("T", DeskRole.TECHNOLOGIST)
 
 
 class Clock:
@@ -61,9 +64,7 @@ def decision(epoch: int, stage: Stage | None = None, **more: object) -> NewDecis
     values: dict[str, object] = {
         "action": Action.ACCEPT if stage in (None, scored) else Action.OVERRIDE,
         "stage": stage or scored,
-        "reviewer": "Dr. A",
-        "role": "physician",
-        "proposed": False,
+        "reviewer": DR_A,
     }
     return NewDecision(epoch=epoch, **(values | more))  # type: ignore[arg-type]
 
@@ -88,9 +89,7 @@ def test_the_next_epoch_follows_the_review_order_and_comes_round(reviews: Review
 
 
 def test_a_proposal_waits_for_a_physician(reviews: ReviewStore) -> None:
-    proposed = reviews.decide(
-        current(reviews), decision(3, Stage.N1, role="technologist", proposed=True)
-    )
+    proposed = reviews.decide(current(reviews), decision(3, Stage.N1, reviewer=TECHNOLOGIST))
     assert current(reviews).stages == SCORED
     assert 3 in current(reviews).open
     reviews.decide(current(reviews), decision(3, Stage.N1, seen=proposed.id))
@@ -212,3 +211,28 @@ def test_the_expected_time_is_the_reviewers_own_once_it_is_known(reviews: Review
     for epoch in range(6):
         reviews.decide(current(reviews), decision(epoch))
     assert seconds_per_epoch(current(reviews).decisions) == 10.0
+
+
+def test_what_is_decided_and_signed_stands_in_the_trail_at_once(
+    store: Store, reviews: ReviewStore
+) -> None:
+    somebody = Person("Dr. C", DeskRole.PHYSICIAN, reference="Practitioner/3")
+    decided = reviews.decide(current(reviews), decision(1, Stage.W, reviewer=somebody))
+    with pytest.raises(ReviewConflict):
+        reviews.decide(current(reviews), decision(1, Stage.N2))
+    signature = reviews.sign(current(reviews), DR_A, current(reviews).content_sha256)
+    with pytest.raises(ReviewConflict):
+        reviews.sign(current(reviews), DR_B, current(reviews).content_sha256)
+    *_, of_decision, of_signature = store.trail_of("s1")
+    assert (of_decision.actor, of_decision.action) == ("Practitioner/3", trail.Action.DECIDED)
+    assert json.loads(of_decision.details) == {
+        "decision": decided.id,
+        "epoch": 1,
+        "action": "override",
+        "scored": "N1",
+        "stage": "W",
+        "proposed": False,
+    }
+    assert (of_signature.actor, of_signature.action) == ("physician:Dr. A", trail.Action.SIGNED)
+    assert json.loads(of_signature.details)["content_sha256"] == signature.content_sha256
+    assert store.verify_trail().breaks == ()

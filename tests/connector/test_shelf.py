@@ -207,8 +207,8 @@ STAGES = (Stage.N2,) * N_EPOCHS
 def _decide(store: Store, epoch: int, action: Choice, stage: Stage, proposed: bool = False) -> None:
     """A decision about the store's first scoring."""
     reviews = ReviewStore(store.sessions)
-    role = "technologist" if proposed else "physician"
-    new = NewDecision(epoch, action, stage, "A", role, proposed)
+    role = DeskRole.TECHNOLOGIST if proposed else DeskRole.PHYSICIAN
+    new = NewDecision(epoch, action, stage, Person("A", role))
     reviews.decide(reviews.review(1, STAGES, (0,)), new)
 
 

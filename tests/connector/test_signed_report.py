@@ -94,9 +94,7 @@ class Desk:
             epoch,
             Action.OVERRIDE,
             stage,
-            PHYSICIAN.name,
-            "physician",
-            proposed=False,
+            PHYSICIAN,
             seen=latest.id if latest else 0,
         )
         self.reviews.decide(self.review, new)

@@ -10,12 +10,14 @@ from audited_night import RULEBOOK, STAGER, night_documents
 
 from auditor.vocabulary import Hypnogram, ScoredEpoch, Span, Stage
 from connector.desk.opened import OpenedStudy, OpenStudies
+from connector.desk.people import DeskRole, Person
 from connector.desk.review import Action, Review
 from connector.desk.review_store import NewDecision, ReviewStore
 from connector.desk.study_view import Figure, as_permitted, reviewed_figures, view_study
 from connector.figures import sleep_figures
 from connector.store import Store
 
+DR_A = Person("Dr. A", DeskRole.PHYSICIAN)
 CLAIMED, RULED = 12, 57
 """Flagged: N2 where the signal permits N1, and N3 where it permits N2."""
 
@@ -44,7 +46,7 @@ def reviewed(store: Store, opened: OpenedStudy, *decided: tuple[int, Action, Sta
         return reviews.review(opened.hypnogram_id, opened.hypnogram.stages, opened.flagged)
 
     for epoch, action, stage in decided:
-        reviews.decide(current(), NewDecision(epoch, action, stage, "Dr. A", "physician", False))
+        reviews.decide(current(), NewDecision(epoch, action, stage, DR_A))
     return current()
 
 

@@ -87,7 +87,7 @@ def reviewed(store: Store) -> ReviewStore:
         decision(4),
         decision(5, Stage.W, reason=Reason.SIGNAL, comment=COMMENT),
         decision(6),
-        decision(7, Stage.N1, role="technologist", proposed=True),
+        decision(7, Stage.N1, reviewer=Person(DOCTOR, DeskRole.TECHNOLOGIST)),
         decision(8, action=Action.SECOND_READER),
     ):
         reviews.decide(reviews.review(1, scoring().stages, ()), new)
@@ -96,7 +96,7 @@ def reviewed(store: Store) -> ReviewStore:
 
 def decision(epoch: int, stage: Stage = Stage.N2, **more: object) -> NewDecision:
     action = Action.ACCEPT if stage is Stage.N2 else Action.OVERRIDE
-    plain = NewDecision(epoch, action, stage, DOCTOR, "physician", proposed=False)
+    plain = NewDecision(epoch, action, stage, Person(DOCTOR, DeskRole.PHYSICIAN))
     return replace(plain, **more)  # type: ignore[arg-type]
 
 
