@@ -298,6 +298,17 @@ def test_a_launch_lists_what_is_older_than_all_that_others_see(
     assert STUDY in client(person(DeskRole.PHYSICIAN, PATIENT)).get("/").text
 
 
+def test_a_cancelled_study_says_that_it_is_and_what_begins_it_again(
+    client: Client, store: Store
+) -> None:
+    store.add_study("cancelled", "DocumentReference/15")
+    store.cancel("cancelled")
+    page = client(person(DeskRole.PHYSICIAN)).get("/studies/cancelled").text
+    assert "Nothing more is done about the study" in page
+    assert "somnoaudit studies retry cancelled" in page
+    assert "data-live" not in page
+
+
 # ── every route ───────────────────────────────────────────────────────────────────────────
 
 FOR_ALL = {
