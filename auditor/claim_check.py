@@ -149,9 +149,9 @@ class ClaimChecker:
             if each.event is not None and self._search.surely(each.event)
         ]
         if not near:
-            reason = f"no {how.say} was found"
+            reason = f"no {expected} was found"
             if n_times > 1:
-                reason += f" at {len(missing)} of the {n_times} times named"
+                reason = f"no {how.say} was found at {len(missing)} of the {n_times} times named"
             return _Answer(Verdict.CONTRADICTED, "none", expected, reason)
         event, misfit = max(near, key=lambda each: each[0].probability)
         at = spoken_time(event, epoch)

@@ -16,15 +16,8 @@ OPERATORS = (
 )
 VERBS = (
     *(Sense.SHOWS, Sense.IS, Sense.OCCURS, Sense.LASTS, Sense.MEETS, Sense.MISSES),
-    *(
-        Sense.FALLS_SHORT,
-        Sense.EXCLUDES,
-        Sense.NEEDS,
-        Sense.DEFINES,
-        Sense.FADES,
-        Sense.REPLACES,
-        Sense.MODAL,
-    ),
+    *(Sense.FALLS_SHORT, Sense.EXCLUDES, Sense.NEEDS, Sense.DEFINES, Sense.FADES),
+    *(Sense.REPLACES, Sense.MODAL),
 )
 PREDICATES = (Sense.ABSENT, Sense.PRESENT)
 _TAKING_OBJECTS = (Sense.SHOWS, Sense.MEETS, Sense.MODAL)

@@ -15,7 +15,7 @@ from auditor.evidence import eyes
 from auditor.evidence.base import Earlier, Measured
 from auditor.evidence.eyes import Deflections
 from auditor.evidence.grid import Doubles, logistic
-from auditor.evidence.signals import Signals
+from auditor.evidence.signals import SHAPE_HZ, Signals
 from auditor.vocabulary import Phenomenon
 
 TYPICAL_UV = 60.0
@@ -34,7 +34,7 @@ EEG_GAIN = 0.6
 def detect(signals: Signals, earlier: Earlier) -> Measured:
     """One event for each blink."""
     del earlier
-    obstacles = eyes.obstacles(signals, eyes.SHAPE_HZ)
+    obstacles = eyes.obstacles(signals, SHAPE_HZ)
     both = eyes.both_eyes(signals)
     if both is None or all(obstacles):
         return Measured(obstacles)

@@ -26,8 +26,6 @@ from auditor.evidence.movement import movement_probability
 from auditor.evidence.signals import Reasons, Signal, Signals
 from auditor.vocabulary import EEG_ROLES, Role
 
-SHAPE_HZ = 15.0
-"""Up to here the eyes' movements are followed: see :attr:`Signal.shape`."""
 SMALLEST_JUMP_UV = 12.0
 """In each eye, within a fifth of a second; YASA's smallest movement has 50 µV."""
 LONGEST_S = 1.2

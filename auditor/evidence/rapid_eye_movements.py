@@ -17,7 +17,7 @@ from auditor.evidence.base import Candidates, Earlier, Measured
 from auditor.evidence.eyes import Deflections, Eyes
 from auditor.evidence.grid import Doubles, logistic
 from auditor.evidence.movement import in_muscle
-from auditor.evidence.signals import Signals
+from auditor.evidence.signals import SHAPE_HZ, Signals
 from auditor.vocabulary import Phenomenon
 
 TYPICAL_UV = 50.0
@@ -49,7 +49,7 @@ the other, can turn what leaks from the EEG out of phase."""
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:
     """One event for each deflection of both eyes, but for those of reading and of rolling."""
-    obstacles = eyes.obstacles(signals, eyes.SHAPE_HZ)
+    obstacles = eyes.obstacles(signals, SHAPE_HZ)
     both = eyes.both_eyes(signals)
     if both is None or all(obstacles):
         return Measured(obstacles)

@@ -15,7 +15,7 @@ from auditor.evidence.base import Candidates, Earlier, Measured
 from auditor.evidence.eyes import Deflections
 from auditor.evidence.filters import moving_mean
 from auditor.evidence.grid import WORKING_RATE_HZ, Doubles, Floats, Indices, Mask, logistic, runs
-from auditor.evidence.signals import Signals
+from auditor.evidence.signals import SHAPE_HZ, Signals
 from auditor.vocabulary import Phenomenon
 
 LINE_S = (0.6, 5.0)
@@ -35,7 +35,7 @@ LIKELY_LINES = 3
 def detect(signals: Signals, earlier: Earlier) -> Measured:
     """One event for each run of lines."""
     del earlier
-    obstacles = eyes.obstacles(signals, eyes.SHAPE_HZ)
+    obstacles = eyes.obstacles(signals, SHAPE_HZ)
     both = eyes.both_eyes(signals)
     if both is None or all(obstacles):
         return Measured(obstacles)

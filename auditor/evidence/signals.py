@@ -25,6 +25,9 @@ Reasons: TypeAlias = tuple[str, ...]
 """One sentence for each epoch: why something cannot be assessed there; empty where it can."""
 _LARGEST_UV = 1e7
 """Ten volts: beyond what any amplifier takes, and far within what float32 can square twice."""
+SHAPE_HZ = 15.0
+"""Up to here the eyes' movements are followed, with what EEG they could be taken for; above lies
+muscle."""
 _PIECE_S = 600
 _MARGIN_S = 1
 
@@ -59,9 +62,8 @@ class Signal:
 
     @cached_property
     def shape(self) -> Floats:
-        """Below 15 Hz: the eyes' movements and what EEG they could be taken for; above lies
-        muscle."""
-        return self.band(None, 15.0)
+        """Up to :data:`SHAPE_HZ`."""
+        return self.band(None, SHAPE_HZ)
 
     def band(self, low_hz: float | None, high_hz: float | None) -> Floats:
         """The samples within a band, without phase shift; None leaves that side open."""
