@@ -376,7 +376,7 @@ def test_a_worker_killed_within_a_step_ends_with_one_of_each(
 ) -> None:
     trials = Trials(ehr, fhir, scoring, tmp_path)
     # At a step's end, at the answer to the download, and at the one to the transaction.
-    deaths = ("pull", "score", "report", "4", "11")
+    deaths = ("pull", "score", "report", "4", "10")
     for death in deaths:
         trials.place(death, new_url(death))
     assert trials.run(deadly=True) == [-signal.SIGKILL] * len(deaths)
