@@ -8,6 +8,9 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from staging.training.compact import build_tokenizer, image_processor, new_model, patches
 from staging.training.decoder import reply_states
 from staging.training.encoder import BatchedEncoder
+from staging.training.nights import EpochTruth, TrainingNight
+from staging.training.sampling import Epochs
+from staging.training.sft_compact import embed
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +56,20 @@ def test_the_decoder_gives_what_the_library_gives(
 
 def test_the_compact_model_is_small(model: Qwen2_5_VLForConditionalGeneration) -> None:
     assert 5e6 < sum(weight.numel() for weight in model.parameters()) < 7e6
+
+
+def test_images_with_their_halves_changed_follow_on_those_as_they_are(
+    model: Qwen2_5_VLForConditionalGeneration,
+) -> None:
+    n = 3
+    images = np.random.default_rng(3).integers(0, 256, (n, 224, 448, 3), dtype=np.uint8)
+    seconds = np.zeros((n, 1, 1), np.float16)
+    truth = (EpochTruth("W"),) * n
+    halves = np.split(images, 2, axis=2)
+    as_is = TrainingNight("as is", images, truth, seconds, None)
+    changed = TrainingNight("changed", np.concatenate(halves[::-1], axis=2), truth, seconds, None)
+    both = embed(model, Epochs([as_is]), threads=2, turned=True)
+    alone = embed(model, Epochs([changed]), threads=2)
+    assert len(both) == n + len(alone)
+    torch.testing.assert_close(both[n:], alone)
+    assert not torch.allclose(both[:n], alone[:n])
