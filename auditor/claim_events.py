@@ -149,16 +149,13 @@ class EventSearch:
         def passed(event: Event) -> int:
             return next((i for i, (fits, _) in enumerate(tests) if not fits(event)), len(tests))
 
-        fitting = [event for event in candidates if passed(event) == len(tests)]
-        if fitting:
-            return Match(max(fitting, key=_probability))
-        nearest = max(
-            candidates,
-            key=lambda event: (self.surely(event), passed(event), event.probability),
-            default=None,
-        )
-        if nearest is None:
-            return Match(None)
+        def nearness(event: Event) -> tuple[bool, bool, int, float]:
+            n = passed(event)
+            return n == len(tests), self.surely(event), n, event.probability
+
+        nearest = max(candidates, key=nearness, default=None)
+        if nearest is None or passed(nearest) == len(tests):
+            return Match(nearest)
         return Match(nearest, tests[passed(nearest)][1](nearest))
 
     def _least(self, claim: Claim) -> float:
@@ -226,10 +223,6 @@ def _belongs(event: Event, span: Span) -> bool:
     """Whether half of an event is within the span; one that is longer fills half of the span."""
     shared_s = min(event.end_s, span.end_s) - max(event.start_s, span.start_s)
     return shared_s >= min(event.duration_s, span.end_s - span.start_s) / 2
-
-
-def _probability(event: Event) -> float:
-    return event.probability
 
 
 def _frequency_hz(event: Event) -> float | None:
