@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from auditor.vocabulary import EPOCH_S
+from auditor.vocabulary import EPOCH_S, Phenomenon
 from staging.training.told import MENTION
+from staging.training.wording import BURST_WITHIN_S, MOST, MOST_BURSTS, SHORTEST_RUN_S
 
 _HALF_S = EPOCH_S / 2
 
@@ -35,15 +36,15 @@ class _Sort:
 
 _ANY: Final = 99
 _SORTS: Final[Mapping[str, _Sort]] = {
-    "A K complex appears": _Sort(4),
-    "A sleep spindle appears": _Sort(6),
-    "A vertex sharp wave appears": _Sort(3),
-    "Sawtooth waves appear": _Sort(3),
+    "A K complex appears": _Sort(MOST[Phenomenon.K_COMPLEX]),
+    "A sleep spindle appears": _Sort(MOST[Phenomenon.SLEEP_SPINDLE]),
+    "A vertex sharp wave appears": _Sort(MOST[Phenomenon.VERTEX_SHARP_WAVES]),
+    "Sawtooth waves appear": _Sort(MOST[Phenomenon.SAWTOOTH_WAVES]),
     "An arousal begins": _Sort(_ANY),
-    "Rapid eye movements appear": _Sort(5, shortest_s=1.0, joined_s=2.0),
-    "Eye blinks appear": _Sort(5, shortest_s=1.0, joined_s=2.0),
-    "Reading eye movements appear": _Sort(_ANY, shortest_s=2.0, joined_s=0.5),
-    "Slow eye movements appear": _Sort(_ANY, shortest_s=2.0, joined_s=0.5),
+    "Rapid eye movements appear": _Sort(MOST_BURSTS, shortest_s=1.0, joined_s=BURST_WITHIN_S),
+    "Eye blinks appear": _Sort(MOST_BURSTS, shortest_s=1.0, joined_s=BURST_WITHIN_S),
+    "Reading eye movements appear": _Sort(_ANY, shortest_s=SHORTEST_RUN_S, joined_s=0.5),
+    "Slow eye movements appear": _Sort(_ANY, shortest_s=SHORTEST_RUN_S, joined_s=0.5),
 }
 """As :mod:`staging.training.wording` tells them."""
 

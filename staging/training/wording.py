@@ -30,8 +30,18 @@ _NEAREST: Mapping[Role, tuple[Role, ...]] = {
     Role.CENTRAL: (Role.CENTRAL, Role.FRONTAL, Role.OCCIPITAL),
     Role.OCCIPITAL: (Role.OCCIPITAL, Role.CENTRAL, Role.FRONTAL),
 }
-_MOST = {Phenomenon.K_COMPLEX: 4, Phenomenon.SLEEP_SPINDLE: 6}
-_MOST_BURSTS = 5
+MOST: Mapping[Phenomenon, int] = {
+    Phenomenon.K_COMPLEX: 4,
+    Phenomenon.SLEEP_SPINDLE: 6,
+    Phenomenon.VERTEX_SHARP_WAVES: 3,
+    Phenomenon.SAWTOOTH_WAVES: 3,
+}
+MOST_BURSTS = 5
+"""So many of a sort are told of an epoch at most."""
+BURST_WITHIN_S = 2.0
+"""Eye movements that follow one another within it are one burst."""
+SHORTEST_RUN_S = 2.0
+"""What of a run of eye movements lies within the epoch is told from here on."""
 _STEP_S = 0.5
 _WORTH_SAYING = 0.05
 _FEW_S = 1.5
@@ -73,13 +83,13 @@ def _eeg(seen: Seen, roles: Set[Role]) -> Iterator[str]:
         (Phenomenon.K_COMPLEX, "K complex"),
         (Phenomenon.SLEEP_SPINDLE, "sleep spindle"),
     ):
-        for event in seen.centred(kind)[: _MOST[kind]]:
+        for event in seen.centred(kind)[: MOST[kind]]:
             yield f"A {named} appears at {_span(event)} in {_trace(event, roles)}."
     yield from _no_signs_of_n2(seen)
-    for event in seen.centred(Phenomenon.VERTEX_SHARP_WAVES)[:3]:
+    for event in seen.centred(Phenomenon.VERTEX_SHARP_WAVES)[: MOST[Phenomenon.VERTEX_SHARP_WAVES]]:
         start = _rounded(event.start_s)
         yield f"A vertex sharp wave appears at {start} s in {_trace(event, roles)}."
-    for event in seen.centred(Phenomenon.SAWTOOTH_WAVES)[:3]:
+    for event in seen.centred(Phenomenon.SAWTOOTH_WAVES)[: MOST[Phenomenon.SAWTOOTH_WAVES]]:
         yield f"Sawtooth waves appear at {_span(event)} in {_trace(event, roles)}."
     for event in seen.centred(Phenomenon.AROUSAL):
         if event.start_s >= 0.0:
@@ -132,14 +142,14 @@ def _eyes(seen: Seen, roles: Set[Role]) -> Iterator[str]:
         (Phenomenon.RAPID_EYE_MOVEMENTS, "Rapid eye movements"),
         (Phenomenon.EYE_BLINKS, "Eye blinks"),
     ):
-        for span in _bursts(seen.centred(kind))[:_MOST_BURSTS]:
+        for span in _bursts(seen.centred(kind))[:MOST_BURSTS]:
             yield f"{named} appear at {span}."
     for kind, named in (
         (Phenomenon.READING_EYE_MOVEMENTS, "Reading eye movements"),
         (Phenomenon.SLOW_EYE_MOVEMENTS, "Slow eye movements"),
     ):
         for run in seen.of(kind):
-            if min(run.end_s, EPOCH_S) - max(run.start_s, 0.0) >= 2.0:
+            if min(run.end_s, EPOCH_S) - max(run.start_s, 0.0) >= SHORTEST_RUN_S:
                 yield f"{named} appear at {_span(run)}."
     moves = seen.of(
         Phenomenon.RAPID_EYE_MOVEMENTS,
@@ -152,10 +162,9 @@ def _eyes(seen: Seen, roles: Set[Role]) -> Iterator[str]:
 
 
 def _bursts(events: Sequence[Event]) -> list[str]:
-    """Eye movements that follow one another within 2 s are one burst."""
     spans: list[list[float]] = []
     for event in events:
-        if spans and event.start_s - spans[-1][1] < 2.0:
+        if spans and event.start_s - spans[-1][1] < BURST_WITHIN_S:
             spans[-1][1] = max(spans[-1][1], event.end_s)
         else:
             spans.append([event.start_s, event.end_s])
