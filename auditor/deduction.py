@@ -20,6 +20,7 @@ from auditor.vocabulary import (
     Stage,
     Verdict,
 )
+from auditor.wording import told
 
 
 class Deduction:
@@ -94,7 +95,7 @@ class Deduction:
             )
         return self._triage.flag(
             FlagCode.RULE_NOT_MET,
-            f"{check.rule.id} is cited, but does not hold: {'; '.join(map(check.spoken, failed))}",
+            f"{check.rule.id} is cited, but does not hold: {'; '.join(map(told, failed))}",
         )
 
     def _words_flags(
@@ -119,7 +120,7 @@ class Deduction:
             elsewhere = check.leads_to(scored.stage) is Verdict.CONTRADICTED
             if check.rule.decides_alone and check.verdict is Verdict.SUPPORTED and elsewhere:
                 stages = " or ".join(stage for stage, _ in check.stages)
-                measured = "; ".join(map(check.spoken, check.conditions))
+                measured = "; ".join(map(told, check.conditions))
                 yield self._triage.flag(
                     FlagCode.OTHER_STAGE_REQUIRED,
                     f"{check.rule.id} holds and decides alone for {stages}: {measured}",

@@ -14,13 +14,10 @@ from auditor.vocabulary import (
     SCORED_STAGES,
     ConditionFinding,
     RuleFinding,
-    Scalar,
     ScoredEpoch,
     Stage,
     Verdict,
 )
-
-_SIGNS = {">=": "≥", "<=": "≤", "!=": "≠"}
 
 HOLDS = Verdict.SUPPORTED.value
 """Measured value, or threshold, of a condition that is another rule."""
@@ -65,19 +62,6 @@ class RuleCheck:
     def leads_to(self, stage: Stage) -> Verdict:
         """Whether it leads to this stage."""
         return kleene.disjunction(verdict for each, verdict in self.stages if each is stage)
-
-    def spoken(self, finding: ConditionFinding) -> str:
-        """One of its conditions as a physician reads it: "slow wave share 0.12, needed ≥ 0.2"."""
-        leaf = next((each for each in self.rule.leaves if each.id == finding.id), None)
-        if leaf is None:
-            name = finding.id.removeprefix("not ").replace("_", " ")
-            return f"{name} {'holds' if finding.measured == HOLDS else 'does not hold'}"
-        unit = f" {leaf.unit}" if leaf.unit not in ("", "1") else ""
-        needed = (
-            "" if leaf.operator in ("==", "in") else f"{_SIGNS.get(leaf.operator, leaf.operator)} "
-        )
-        measured, threshold = map(_short, (finding.measured, finding.threshold))
-        return f"{leaf.id.replace('_', ' ')} {measured}{unit}, needed {needed}{threshold}{unit}"
 
     def finding(self, cited: bool) -> RuleFinding:
         return RuleFinding(self.rule.id, cited, self.verdict, self.conditions)
@@ -207,10 +191,6 @@ def _denied(finding: ConditionFinding) -> ConditionFinding:
     if finding.threshold == HOLDS:
         finding = replace(finding, threshold=Verdict.CONTRADICTED.value)
     return replace(finding, id=f"not {finding.id}", verdict=kleene.negation(finding.verdict))
-
-
-def _short(value: Scalar) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _first_doubt(checks: list[RuleCheck]) -> str:

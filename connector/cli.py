@@ -275,6 +275,7 @@ def render(
     channels: ChannelsPath = None,
 ) -> None:
     """Write the images that the vision-language model sees."""
+    from auditor.wording import spoken
     from connector import pipeline
     from connector.epochs import parse_epochs
     from connector.images import write_images
@@ -289,7 +290,7 @@ def render(
         with writing_to(f"--out {out}"):
             write_images(montage, chosen, out, frequency, progress)
     for role, why in montage.missing.items():
-        print(f"not drawn: {role.value.replace('_', ' ')}, {why}", file=sys.stderr)
+        print(f"not drawn: {spoken(role)}, {why}", file=sys.stderr)
 
 
 @app.command()

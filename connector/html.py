@@ -10,8 +10,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from auditor.vocabulary import Verdict
+from auditor.wording import SIGNS, spoken
 from connector.documents import Json
-from connector.wording import percent, spoken
+from connector.wording import percent
 
 PAGES = files("templates") / "pages"
 
@@ -34,7 +35,6 @@ _HELD = {
     Verdict.CONTRADICTED.value: "does not hold",
     Verdict.NOT_ASSESSABLE.value: "cannot be told",
 }
-_SIGNS = {">=": "≥ ", "<=": "≤ ", "!=": "≠ ", ">": "> ", "<": "< "}
 
 
 def measured(condition: Json) -> str:
@@ -45,7 +45,7 @@ def measured(condition: Json) -> str:
 def needed(condition: Json) -> str:
     """What a rule's condition asks for: "≥ 0.2"; of another rule, that it holds or does not."""
     # Audits that were stored before they told it have no operator.
-    return f"{_SIGNS.get(condition.get('operator', ''), '')}{_compared(condition, 'threshold')}"
+    return f"{SIGNS.get(condition.get('operator', ''), '')}{_compared(condition, 'threshold')}"
 
 
 def _compared(condition: Json, side: str) -> str:

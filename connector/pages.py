@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.vocabulary import FlagCode
+from auditor.wording import spoken
 from connector.documents import Json, write_json, write_text
 from connector.html import PAGES, measured, needed, render
 from connector.hypnogram import draw_hypnogram
-from connector.wording import claimed, epoch_time, named_figures, spoken, within_budget
+from connector.wording import claimed, epoch_time, named_figures, within_budget
 
 STYLESHEET = PAGES / "page.css"
 

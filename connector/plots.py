@@ -39,9 +39,9 @@ from auditor.vocabulary import (
     Role,
     Samples,
 )
+from auditor.wording import spoken
 from connector.looks import LOOKS, is_clear, marked, shown_by_epoch
 from connector.traces import BRAIN_AND_EYES, MUSCLE, Passband, display_trace, thinned
-from connector.wording import spoken
 from staging.stager import Progress
 
 # ── what things look like ─────────────────────────────────────────────────────────────────

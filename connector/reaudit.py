@@ -19,6 +19,7 @@ from auditor.night import Night
 from auditor.rule_check import RuleChecker
 from auditor.rulebook import Rulebook
 from auditor.vocabulary import Evidence, Hypnogram, RulebookIdentity
+from auditor.wording import spoken
 from connector.audit_changes import (
     Change,
     ClaimChange,
@@ -31,7 +32,6 @@ from connector.documents import Json, audit_json
 from connector.kept import kept_evidence, kept_hypnogram
 from connector.store import AuditedStudy, Store
 from connector.terminal import table
-from connector.wording import spoken
 from staging.stager import Progress
 
 NOTE = "audited again on kept evidence; the report in the EHR was made from an earlier audit"

@@ -23,6 +23,7 @@ from auditor.rule_cases import read_cases
 from auditor.rule_schema import PhenomenonDocument, RulebookDocument
 from auditor.rulebook import Rule, Rulebook, RuleHolds, load_rulebook
 from auditor.vocabulary import Phenomenon
+from auditor.wording import spoken
 from auditor.yaml_file import YamlFile
 from connector.documents import write_whole
 from connector.html import templates
@@ -37,7 +38,6 @@ from connector.rulebook_words import (
     tree,
     with_unit,
 )
-from connector.wording import spoken
 
 STYLESHEET = files("templates") / "rulebook" / "book.css"
 

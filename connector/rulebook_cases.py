@@ -17,6 +17,7 @@ from auditor.rule_check import RuleCheck
 from auditor.rule_schema import MeasureQuantity
 from auditor.rulebook import Rule, Rulebook
 from auditor.vocabulary import EPOCH_S, Phenomenon, Stage, Verdict
+from auditor.wording import spoken, told
 from connector.rulebook_words import (
     asked_for,
     is_share,
@@ -24,7 +25,6 @@ from connector.rulebook_words import (
     percent,
     phenomenon_said,
 )
-from connector.wording import spoken
 
 # The drawing's own units; the page scales it to its width.
 _WIDTH, _LABELS, _TOP, _LANE, _AXIS = 760.0, 232.0, 20.0, 20.0, 16.0
@@ -132,7 +132,7 @@ def _because(check: RuleCheck, quantities: Mapping[str, Quantity]) -> Iterator[s
             measured = measured_as(finding.measured, leaf, quantities)
             yield f"{spoken(leaf.id)} is {measured}, asked for is {asked_for(leaf, quantities)}"
         else:
-            yield spoken(check.spoken(finding))
+            yield told(finding)
 
 
 def _has_events(case: Case) -> bool:

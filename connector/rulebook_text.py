@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from auditor.rulebook import Outcome, Rule, Rulebook
+from auditor.wording import spoken
 from connector.rulebook_words import (
     Comparison,
     Denied,
@@ -17,7 +18,6 @@ from connector.rulebook_words import (
     tree,
 )
 from connector.terminal import table
-from connector.wording import spoken
 
 _WIDTH = 88
 

@@ -18,7 +18,7 @@ from auditor.rule_schema import (
 )
 from auditor.rulebook import AtLeast, Condition, Not, Rulebook, RuleHolds
 from auditor.vocabulary import EPOCH_S, Phenomenon, Polarity, Scalar, Stage
-from connector.wording import spoken
+from auditor.wording import spoken
 
 _OPERATORS = {
     ">=": "at least",

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from auditor.vocabulary import EPOCH_S, FlagCode
+from auditor.wording import spoken
 from connector.documents import Json
 from connector.scored import FOREIGN_STAGER
-from connector.wording import claimed, recording_start, spoken, within_budget
+from connector.wording import claimed, recording_start, within_budget
 from staging.stager import Progress
 
 _ROWS = ("W", "R", "N1", "N2", "N3")
@@ -135,13 +136,11 @@ def summary(document: Json) -> str:
 
 def _channel_lines(recording: Json) -> list[str]:
     used = [
-        f"  {role.replace('_', ' '):<10} {channel['label']:<14} {channel['quality']}"
+        f"  {spoken(role):<10} {channel['label']:<14} {channel['quality']}"
         + (f" ({channel['how']})" if channel.get("how") else "")
         for role, channel in recording["channels"].items()
     ]
-    return used + [
-        f"  {role.replace('_', ' '):<10} {why}" for role, why in recording["missing"].items()
-    ]
+    return used + [f"  {spoken(role):<10} {why}" for role, why in recording["missing"].items()]
 
 
 @contextmanager

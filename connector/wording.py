@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from auditor.vocabulary import EPOCH_S, SCORED_STAGES, Stage
+from auditor.wording import spoken
 from connector.documents import Json
 
-_CAPITALS = re.compile(r"\b(k(?= complex)|n[123]|[wr](?=_| |$)|eeg|emg|rem)\b")
 _OPERATORS = {">": "more than ", ">=": "at least ", "<": "less than ", "<=": "at most ", "==": ""}
 _SHOWN_EPOCHS = 12
-
-
-def spoken(name: str) -> str:
-    """An identifier as words: ``k_complex_or_spindle`` is "K complex or spindle"."""
-    return _CAPITALS.sub(lambda found: found[0].upper(), name.replace("_", " "))
 
 
 def minutes(value: float | None) -> str:

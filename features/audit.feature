@@ -100,7 +100,7 @@ Feature: Audit
       When the scoring is audited
       Then rule N2.1 in epoch 5 is contradicted
       And epoch 5 is flagged rule-not-met and claim-contradicted
-      And the flag rule-not-met of epoch 5 says "k complex or spindle 0, needed ≥ 1"
+      And the flag rule-not-met of epoch 5 says "K complex or spindle: measured 0, needed ≥ 1"
 
     Example: A rule that does not exist
       Given a night of W W N1 N2 N2 N2 N2 N2

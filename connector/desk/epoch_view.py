@@ -18,11 +18,12 @@ from auditor.vocabulary import (
     Role,
     ScoredEpoch,
 )
+from auditor.wording import spoken
 from connector.desk.opened import OpenedStudy
 from connector.documents import Json
 from connector.html import quantity
 from connector.looks import LOOKS, is_clear, marked
-from connector.wording import claimed, epoch_time, spoken
+from connector.wording import claimed, epoch_time
 
 _CHARACTER_S = 0.28
 """How much of the page's 30 s a letter of an event's name covers on a tablet, 820 px wide."""

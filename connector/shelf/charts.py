@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from auditor.vocabulary import Verdict
+from auditor.wording import spoken
 from connector.rulebook_book import Rate
 from connector.shelf.agreement_figures import Week, monday_of
 
@@ -214,7 +215,7 @@ def verdicts_chart(counted: Iterable[tuple[datetime, Verdict, int]]) -> StackedC
             n = found[verdict]
             if n:
                 upper = _y((below + n) / top)
-                words = f"week of {monday.isoformat()}: {n} {verdict.value.replace('_', ' ')}"
+                words = f"week of {monday.isoformat()}: {n} {spoken(verdict)}"
                 height = _y(below / top) - upper
                 blocks.append(
                     Block(x[monday] - width / 2, upper, width, height, verdict.value, words)

@@ -99,7 +99,7 @@ def test_a_cited_rule_that_does_not_hold_shows_measured_beside_asked() -> None:
     result = audited([WAKE, N3], Stage.W, Stage.N3, rules=("W.1", "N2.1"))
     flagged = result.epochs[1]
     assert FlagCode.RULE_NOT_MET in codes(flagged)
-    assert "k complex or spindle 0, needed ≥ 1; N3.1 holds" in message(
+    assert "K complex or spindle: measured 0, needed ≥ 1; N3.1 holds" in message(
         flagged, FlagCode.RULE_NOT_MET
     )
     cited = {rule.id: rule.cited for rule in flagged.rules}
@@ -136,7 +136,7 @@ def test_a_stage_without_a_rule_names_those_that_are_permitted() -> None:
 def test_a_rule_that_decides_alone() -> None:
     result = audited([WAKE, N3], Stage.W, Stage.N2)
     assert message(result.epochs[1], FlagCode.OTHER_STAGE_REQUIRED) == (
-        "N3.1 holds and decides alone for N3: slow wave share 0.4, needed ≥ 0.2"
+        "N3.1 holds and decides alone for N3: slow wave share: measured 0.4, needed ≥ 0.2"
     )
 
 
