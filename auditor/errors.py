@@ -76,3 +76,8 @@ class ServerFailed(SomnoauditError):
     """The EHR, or another server that was asked, did not answer as it must."""
 
     exit_code = 4
+
+
+def os_reason(error: OSError) -> str:
+    """What the operating system has against it, as part of a message."""
+    return (error.strerror or "no reason given").lower()

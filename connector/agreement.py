@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 
-from auditor.errors import ScoringRefused, UsageError
+from auditor.errors import ScoringRefused, UsageError, os_reason
 from auditor.vocabulary import SCORED_STAGES, Stage, Verdict
 from connector.documents import Json
 from connector.scored import Scoring, read_scoring
@@ -268,7 +268,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     try:
         entries = sorted(path for path in folder.iterdir() if path.name[0] != ".")
     except OSError as error:
-        problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"
+        problem = f"cannot be read ({os_reason(error)})"
         raise ScoringRefused(folder, problem, "check the permissions") from None
     by_stem: dict[str, Path] = {}
     for entry in entries:

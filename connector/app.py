@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
-from auditor.errors import ServerFailed
+from auditor.errors import ServerFailed, os_reason
 from connector.cds_hooks import SERVICES
 from connector.event_numbers import EventNumbers
 from connector.hooks import HOOK, Listener, hook_routes
@@ -103,8 +103,7 @@ def serve(app: FastAPI, host: str, port: int) -> Iterator[str]:
         try:
             listener.bind((host, port))
         except (OSError, TypeError) as error:  # the latter where the host's name can be none
-            known = error.strerror if isinstance(error, OSError) else "this is no host's name"
-            reason = (known or "unknown reason").lower()
+            reason = os_reason(error) if isinstance(error, OSError) else "this is no host's name"
             raise ServerFailed(
                 f"the service cannot listen on {host} port {port}: {reason}; "
                 "choose another host or port"

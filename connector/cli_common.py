@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.errors import InputRefused, ServerFailed, UsageError
+from auditor.errors import InputRefused, ServerFailed, UsageError, os_reason
 from connector.plain_text import plain_prose
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def read_text(file: Path | None) -> str:
     except UnicodeDecodeError:
         raise InputRefused(name, "is not UTF-8 text", "give a text file") from None
     except OSError as error:
-        problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"
+        problem = f"cannot be read ({os_reason(error)})"
         raise InputRefused(name, problem, "check the name and the permissions") from None
 
 
@@ -121,8 +121,7 @@ def writing_to(place: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"{place}: cannot be written to ({problem})") from None
+        raise UsageError(f"{place}: cannot be written to ({os_reason(error)})") from None
 
 
 def write(document: object, json_path: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
-from auditor.errors import ServerFailed, UsageError
+from auditor.errors import ServerFailed, UsageError, os_reason
 from connector.codes import POLYSOMNOGRAPHY
 from connector.demo_ehr import DemoEhr
 from connector.demo_truth import against_truth
@@ -175,8 +175,8 @@ def demo_folder(folder: Path, keep: bool) -> Iterator[Path]:
             raise UsageError(f"--folder {folder}: holds something that is not a demo; name another")
         opened = lock.open("w")
     except OSError as error:
-        problem = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"--folder {folder}: cannot be used ({problem}); name another") from None
+        problem = f"cannot be used ({os_reason(error)})"
+        raise UsageError(f"--folder {folder}: {problem}; name another") from None
     with opened as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,7 @@ from typing import Self
 
 import httpx
 
-from auditor.errors import ServerFailed, UsageError
+from auditor.errors import ServerFailed, UsageError, os_reason
 
 _LOOPBACK = "127.0.0.1"
 # Measured: sekmet answers after 2 s on an idle machine; a loaded one may need much longer.
@@ -67,7 +67,7 @@ class DemoEhr:
                 )
         except OSError as error:
             raise ServerFailed(
-                f"the demo's FHIR server cannot listen on port {port} ({error.strerror}); "
+                f"the demo's FHIR server cannot listen on port {port} ({os_reason(error)}); "
                 "choose another port"
             ) from error
         finally:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from auditor.errors import UsageError
+from auditor.errors import UsageError, os_reason
 from auditor.triage import review_list
 from auditor.vocabulary import (
     EPOCH_S,
@@ -248,8 +248,7 @@ def write_text(text: str, path: Path) -> None:
     try:
         write_whole(text, path)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"{path}: cannot be written ({reason})") from None
+        raise UsageError(f"{path}: cannot be written ({os_reason(error)})") from None
 
 
 def write_whole(text: str, path: Path) -> None:

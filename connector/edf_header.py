@@ -21,7 +21,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TypeAlias
 
-from auditor.errors import RecordingRefused
+from auditor.errors import RecordingRefused, os_reason
 from auditor.vocabulary import Annotation
 from connector.plain_text import plain_label
 
@@ -246,8 +246,7 @@ def unreadable(path: Path, error: OSError) -> RecordingRefused:
         case PermissionError():
             return RecordingRefused(path, "may not be read", "allow this user to read it")
         case _:
-            reason = (error.strerror or "no reason given").lower()
-            return RecordingRefused(path, f"cannot be read ({reason})", "check the disk")
+            return RecordingRefused(path, f"cannot be read ({os_reason(error)})", "check the disk")
 
 
 # ── the header's fields ───────────────────────────────────────────────────────────────────

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from auditor.claims import LONGEST_RATIONALE
-from auditor.errors import RecordingRefused, ScoringRefused, UsageError
+from auditor.errors import RecordingRefused, ScoringRefused, UsageError, os_reason
 from auditor.vocabulary import (
     Hypnogram,
     Montage,
@@ -168,7 +168,7 @@ def read_scoring(path: Path) -> Scoring:
     except IsADirectoryError:
         raise ScoringRefused(path, "is a folder, not a scoring file", _REMEDY) from None
     except OSError as error:
-        problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"
+        problem = f"cannot be read ({os_reason(error)})"
         raise ScoringRefused(path, problem, "check the name and the permissions") from None
     if len(content) > LONGEST_FILE_BYTES:
         raise ScoringRefused(path, f"is longer than {LONGEST_FILE_BYTES >> 20} MiB", _REMEDY)

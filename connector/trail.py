@@ -26,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from auditor.errors import InputRefused, UsageError
+from auditor.errors import InputRefused, UsageError, os_reason
 from connector.tables import AuditRow, EvidenceRow, HypnogramRow, TrailHeadRow, TrailRow
 
 Details: TypeAlias = Mapping[str, Any]
@@ -225,7 +225,7 @@ class AnchorFile:
         except FileNotFoundError:
             return
         except OSError as error:
-            problem = f"cannot be read ({(error.strerror or 'no reason given').lower()})"
+            problem = f"cannot be read ({os_reason(error)})"
             raise InputRefused(self._path, problem, "check the permissions") from None
         lines = text.splitlines(keepends=True)
         for number, line in enumerate(lines, start=1):

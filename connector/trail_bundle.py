@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from auditor.errors import InputRefused, UsageError
+from auditor.errors import InputRefused, UsageError, os_reason
 from connector import trail
 from connector.store import Store
 from connector.trail import Break, Entry, canonical, chained, sha256
@@ -196,7 +196,7 @@ def _read(path: Path) -> tuple[_Bundle, dict[str, Any]]:
         canonical(plain).encode()  # fails at half of a surrogate pair, which we never write
         return _Bundle.model_validate(plain), plain
     except OSError as error:
-        problem = f"cannot be read ({(error.strerror or 'unknown reason').lower()})"
+        problem = f"cannot be read ({os_reason(error)})"
         raise InputRefused(path, problem, "check the name and the permissions") from None
     except (ValueError, RecursionError, ValidationError):
         raise _refused(path) from None

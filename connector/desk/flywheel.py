@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditor.errors import UsageError
+from auditor.errors import UsageError, os_reason
 from auditor.vocabulary import ScoredEpoch, Stage
 from connector.desk.opened import OpenedStudy
 from connector.desk.review import Decision, Review
@@ -86,8 +86,7 @@ def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise UsageError(f"{path}: cannot be removed ({reason})") from None
+        raise UsageError(f"{path}: cannot be removed ({os_reason(error)})") from None
 
 
 def _row(epoch: int, decision: Decision, audited: Json, scored: ScoredEpoch) -> TrainingRow:
