@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -17,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from auditor.errors import InputRefused, SettingsRefused
+from auditor.errors import InputRefused, SettingsRefused, os_reason
+from connector.kept_secret import keep_first
 from connector.trail import sha256
 
 _SETTING = "SOMNOAUDIT_TRAIL_KEY"
@@ -34,7 +33,7 @@ def signing_key(path: Path, *, make: bool) -> Ed25519PrivateKey:
             _make(path)
         key = load_pem_private_key(path.read_bytes(), None)
     except OSError as error:
-        problem = f"{path} cannot be used ({(error.strerror or 'no reason given').lower()})"
+        problem = f"{path} cannot be used ({os_reason(error)})"
         raise SettingsRefused(_SETTING, problem, "check the name and the permissions") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it asks for a password
         key = None
@@ -77,17 +76,10 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 
 
 def _make(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        partial.touch(0o600)
-        partial.write_bytes(pem)
-        # A link appears whole or not at all, and never in place of one that is there.
-        with suppress(FileExistsError):
-            path.hardlink_to(partial)
-    finally:
-        partial.unlink(missing_ok=True)
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    keep_first(path, pem)
+    kept = load_pem_private_key(path.read_bytes(), None)  # another process's, if it was first
+    public = kept.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     path.with_suffix(".pub.pem").write_bytes(public)

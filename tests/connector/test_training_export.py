@@ -19,7 +19,7 @@ from connector.desk.review_store import NewDecision, ReviewStore
 from connector.documents import Json
 from connector.edf import read_recording
 from connector.kept import keep_hypnogram
-from connector.kept_secret import kept_secret
+from connector.kept_secret import keep_first, kept_secret
 from connector.shelf.training_export import ExportedNight, export_training
 from connector.store import Store
 from staging.phantom import simulate, write_edf
@@ -228,3 +228,12 @@ def test_a_secret_stays_the_same_and_one_that_cannot_be_read_is_refused(tmp_path
     (tmp_path / "empty").touch()
     with pytest.raises(SettingsRefused, match="holds no secret of ours"):
         kept_secret(tmp_path / "empty")
+
+
+def test_of_two_that_make_a_secret_at_once_the_first_stays(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "secret"
+    keep_first(path, b"first")
+    keep_first(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
