@@ -16,12 +16,13 @@ from sqlalchemy.exc import DatabaseError
 
 from auditor.errors import InputRefused, SettingsRefused, UsageError
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
-from connector import trail
+from connector import trail, trail_key
 from connector.audit_event import audit_events
 from connector.audit_events import AuditEventWriter
 from connector.cli import main
 from connector.exchange import EhrWatch, Exchange, Interaction
 from connector.fhir import FhirClient
+from connector.kept_secret import keep_first
 from connector.operations import operations
 from connector.store import RunEnded, State, Store
 from connector.trail import Action, Anchor, AnchorFile
@@ -351,6 +352,20 @@ def test_a_key_is_made_once_and_a_file_that_is_none_is_said(tmp_path: Path) -> N
         signing_key(path, make=True)
     with pytest.raises(InputRefused, match="is no Ed25519 key in PEM"):
         public_key(path)
+
+
+def test_of_two_keys_made_at_once_the_public_one_is_of_that_which_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def beaten(path: Path, content: bytes) -> None:
+        first.rename(path)
+        keep_first(path, content)
+
+    first = tmp_path / "first.pem"
+    theirs = signing_key(first, make=True).public_key()
+    monkeypatch.setattr(trail_key, "keep_first", beaten)
+    assert signing_key(tmp_path / "key.pem", make=True).public_key() == theirs
+    assert public_key(tmp_path / "key.pub.pem") == theirs
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
