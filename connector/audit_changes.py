@@ -19,6 +19,7 @@ from auditor.rule_check import RuleCheck, RuleChecker
 from auditor.rulebook import RuleHolds
 from auditor.vocabulary import Scalar, Stage, Verdict
 from connector.documents import Json, rule_json
+from connector.wording import claimed
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
@@ -94,7 +95,7 @@ class ClaimChange:
     """A claim that came out otherwise.
 
     Attributes:
-        said: the words, or what the stage implies.
+        said: the words with what they were taken to say, or what the stage implies.
         verdict: None where it was not, or is no longer, claimed.
         reason: why it came out as it did today, or where it is no longer claimed, before.
     """
@@ -246,16 +247,10 @@ def _claim_changes(earlier: list[Json], later: list[Json]) -> Iterator[ClaimChan
         verdict = Change(*(side.get(key, {}).get("verdict") for side in (before, after)))
         if verdict.differs and Verdict.CONTRADICTED in (verdict.before, verdict.after):
             shown = after.get(key) or before[key]
-            yield ClaimChange(_said(shown), verdict, shown["reason"])
+            yield ClaimChange(claimed(shown), verdict, shown["reason"])
 
 
 def _claim_key(claim: Json) -> str:
     """All that is claimed, without what became of it."""
     said = {name: value for name, value in claim.items() if name not in _VERDICT_KEYS}
     return json.dumps(said, sort_keys=True)
-
-
-def _said(claim: Json) -> str:
-    if claim["text"] is not None:
-        return f"“{claim['text']}”"
-    return f"{claim['phenomenon'].replace('_', ' ')} {claim['polarity']}, as the stage implies"

@@ -278,7 +278,7 @@ def test_a_claim_that_comes_out_otherwise_is_named(store: Store, edited: Edit) -
     assert epoch.index == HARDLY
     assert "claim-contradicted" in [flag["code"] for flag in epoch.removed]
     (claim,) = epoch.claims
-    assert "sleep spindle" in claim.said
+    assert claim.said == "sleep spindle present, as the stage implies"
     assert claim.verdict == Change("contradicted", "not_assessable")
     assert ("N2.1", Change("contradicted", "not_assessable")) in [
         (rule.id, rule.verdict) for rule in epoch.rules
