@@ -20,6 +20,9 @@ _ROWS = ("W", "R", "N1", "N2", "N3")
 _WIDTH = 72
 _SHOWN_FLAGS = 10
 
+_LIKELY = 0.5
+"""The probability from which an event is told as one, and not as a candidate."""
+
 
 def hypnogram_lines(document: Json) -> list[str]:
     """The hypnogram of an audit document as text, at most 72 columns, flags beneath it."""
@@ -185,10 +188,10 @@ def _plain_lines() -> Progress:
 def evidence_summary(document: Json) -> str:
     """An evidence document for a person: what was found, and how often it is sure."""
     recording = document["recording"]
-    rows = [("phenomenon", "events at p ≥ 0.5", "candidates below")]
+    rows = [("phenomenon", f"events at p ≥ {_LIKELY}", "candidates below")]
     for kind in sorted({event["kind"] for event in document["events"]}):
         of_kind = [event["probability"] for event in document["events"] if event["kind"] == kind]
-        sure = sum(probability >= 0.5 for probability in of_kind)
+        sure = sum(probability >= _LIKELY for probability in of_kind)
         rows.append((spoken(kind), str(sure), str(len(of_kind) - sure)))
     unseen = Counter(
         (spoken(kind), why)
