@@ -93,7 +93,7 @@ class _Auditor:
             for scored in self._hypnogram.epochs[: self._n]
             if scored.rationale is not None and scored.rationale.text
         }
-        return find_templating(rationales, claims, self._rulebook.claims.templating)
+        return find_templating(rationales, claims, self._rulebook.claims)
 
     # ── one epoch ─────────────────────────────────────────────────────────────────────────
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from auditor.rule_schema import TemplatingDocument
+from auditor.rule_schema import ClaimsDocument, TemplatingDocument
 from auditor.vocabulary import Claim, Phenomenon, Span
 
 _Said = TypeVar("_Said", bound=Hashable)
@@ -19,14 +19,14 @@ _Said = TypeVar("_Said", bound=Hashable)
 def find_templating(
     rationales: Mapping[int, str],
     claims: Mapping[int, Sequence[Claim]],
-    limits: TemplatingDocument,
+    document: ClaimsDocument,
 ) -> Iterator[str]:
     """Sentences for the physician, each on one way in which rationales repeat themselves.
 
     Args:
         rationales: the words of each explained epoch.
         claims: what was read in them.
-        limits: from which share on a repetition is no chance.
+        document: from which share on a repetition is no chance, and what phenomena are called.
 
     Only rationales that place something in time are looked at: "no alpha rhythm" may well be
     said of every epoch of a night, "a spindle at 12 s" may not.
@@ -34,9 +34,9 @@ def find_templating(
     placed = [index for index in rationales if any(claim.spans for claim in claims[index])]
     words = _collected((rationales[index].strip(), index) for index in placed)
     for epochs in words.values():
-        if _is_too_often(epochs, len(placed), limits):
+        if _is_too_often(epochs, len(placed), document.templating):
             yield (
-                f"{len(epochs)} of {len(placed)} rationales that name times are word for word "
+                f"{len(epochs)} of {len(placed)} rationales that give times are word for word "
                 f"the same ({_named(epochs)})"
             )
     for phenomenon in Phenomenon:
@@ -48,11 +48,11 @@ def find_templating(
         )
         n = len({index for epochs in times.values() for index in epochs})
         for spans, epochs in times.items():
-            if _is_too_often(epochs, n, limits):
+            if _is_too_often(epochs, n, document.templating):
+                said = document.phenomena[phenomenon]
                 yield (
-                    f"{phenomenon.value.replace('_', ' ')} at the very same times, "
-                    f"{_seconds(spans)}, in {len(epochs)} of {n} epochs that place it "
-                    f"({_named(epochs)})"
+                    f"{len(epochs)} of {n} rationales that give times of {said.all or said.say} "
+                    f"give the very same: {_seconds(spans)} ({_named(epochs)})"
                 )
 
 

@@ -6,13 +6,13 @@ from auditor.claims import read_claims
 from auditor.rulebook import load_rulebook
 from auditor.templating import find_templating
 
-LIMITS = load_rulebook().claims.templating
+CLAIMS = load_rulebook().claims
 
 
 def found(texts: list[str]) -> list[str]:
     rationales = dict(enumerate(texts))
     claims = {index: read_claims(text) for index, text in rationales.items()}
-    return list(find_templating(rationales, claims, LIMITS))
+    return list(find_templating(rationales, claims, CLAIMS))
 
 
 def blinks(start_s: int) -> str:
@@ -22,13 +22,16 @@ def blinks(start_s: int) -> str:
 def test_the_same_times_in_every_epoch_are_a_finding() -> None:
     texts = [f"{blinks(5)} Chin tone is {level}." for level in ("low", "high", "moderate") * 2]
     (finding,) = found(texts)
-    assert "eye blinks at the very same times, 5 s, 10 s, 15 s, in 6 of 6 epochs" in finding
+    assert finding == (
+        "6 of 6 rationales that give times of eye blinks give the very same: "
+        "5 s, 10 s, 15 s (epochs 0, 1, 2, 3, 4 …)"
+    )
 
 
 def test_the_same_words_are_a_finding_beside_the_same_times() -> None:
     findings = found([blinks(5)] * 5)
     assert len(findings) == 2
-    assert "5 of 5 rationales that name times are word for word the same" in findings[0]
+    assert "5 of 5 rationales that give times are word for word the same" in findings[0]
 
 
 @pytest.mark.parametrize(("alike", "n_findings"), [(4, 0), (5, 2)])
