@@ -9,7 +9,8 @@ from auditor.errors import InputRefused, UsageError
 from connector.ehr import connect
 from connector.ehr_settings import EhrSettings
 from connector.exchange import EhrWatch
-from connector.store import ROUTINE, Store, utc_now
+from connector.store import Store
+from connector.stored import ROUTINE, utc_now
 from connector.trigger import find_studies
 
 _REFERENCE = re.compile(r"(DocumentReference|ServiceRequest)/[A-Za-z0-9.\-]{1,64}")

@@ -102,7 +102,7 @@ def export_trail(
 ) -> None:
     """Write all of one study's decisions into a signed file that is checked without us."""
     from connector.settings import load_store_settings
-    from connector.store import utc_now
+    from connector.stored import utc_now
     from connector.trail import Action
     from connector.trail_bundle import export_bundle
     from connector.trail_key import fingerprint, signing_key

@@ -27,8 +27,9 @@ from connector.fhir.attachment_hash import attachment_hash, attachment_hasher
 from connector.pages import write_report
 from connector.service import service, until_told_to_stop
 from connector.settings import default_settings, load_settings
-from connector.store import State, StoredStudy
+from connector.stored import StoredStudy
 from connector.study import find_studies
+from connector.tables import State
 from connector.terminal import summary
 from connector.workflow import Moment
 

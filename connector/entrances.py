@@ -16,7 +16,8 @@ from connector.fhir import FhirClient, ServerBroken, ServerDown, Throttled
 from connector.hooks import HOOK
 from connector.rounds import Rounds
 from connector.settings import Settings
-from connector.store import Store, utc_now
+from connector.store import Store
+from connector.stored import utc_now
 from connector.subscriptions import OurSubscription
 from connector.trigger import Sweep
 from connector.used_tokens import UsedTokens

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from connector.notifications import Kind, Notification
-from connector.store import Clock, utc_now
+from connector.stored import Clock, utc_now
 from connector.tables import Base, UtcDateTime
 
 # A subscription that sends heartbeats is heard of each minute; this one is no more.

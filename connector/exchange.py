@@ -19,7 +19,8 @@ from typing import Any, TypeAlias
 import httpx
 
 from connector.fhir.wire import FHIR_JSON, Hooks
-from connector.store import Clock, Run, Store, utc_now
+from connector.store import Store
+from connector.stored import Clock, Run, utc_now
 from connector.trail import Action
 
 Json: TypeAlias = dict[str, Any]

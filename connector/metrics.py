@@ -21,7 +21,8 @@ from prometheus_client import (
 
 from connector.operations import operations
 from connector.probes import Readiness
-from connector.store import Store, utc_now
+from connector.store import Store
+from connector.stored import utc_now
 from connector.tallies import AuditTally, ehr_answers
 
 # From a look at the EHR to a night on a slow machine.

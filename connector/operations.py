@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from connector.store import State, StateChange, Store, utc_now
+from connector.store import Store
+from connector.stored import StateChange, utc_now
+from connector.tables import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ from connector.audit_changes import (
 )
 from connector.documents import Json, audit_json
 from connector.kept import kept_evidence, kept_hypnogram
-from connector.store import AuditedStudy, Store
+from connector.store import Store
+from connector.stored import AuditedStudy
 from connector.terminal import table
 from staging.stager import Progress
 

@@ -34,7 +34,8 @@ from connector.probes import Readiness, database_answers, ehr_answers, probe_rou
 from connector.second_opinion import with_second_opinion
 from connector.settings import Settings
 from connector.steps import EhrSteps
-from connector.store import Store, utc_now
+from connector.store import Store
+from connector.stored import utc_now
 from connector.trail import Action, AnchorFile
 from connector.trail_key import signing_key
 from connector.workflow import Watch, Worker

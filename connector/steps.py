@@ -20,7 +20,8 @@ from connector.exchange import EhrWatch, Exchange
 from connector.fhir import FhirClient
 from connector.kept import keep_evidence, keep_hypnogram
 from connector.report import REPORT, Entry, build_report
-from connector.store import Clock, Run, Store
+from connector.store import Store
+from connector.stored import Clock, Run
 from connector.trail import Action, AnchorFile
 from connector.workflow import NamedStudy
 from connector.write_back import write_failure, write_report

@@ -26,12 +26,9 @@ from connector.stored import (
     AuditedStudy,
     Clock,
     Run,
-    RunEnded,
     Section,
     StateChange,
     StoredStudy,
-    Waiting,
-    WorkerGone,
     utc_now,
 )
 from connector.tables import (
@@ -44,23 +41,6 @@ from connector.tables import (
 )
 from connector.trail import Action, Anchor, Checked, Details, Entry
 from connector.transactions import locked
-
-__all__ = [
-    "ROUTINE",
-    "AuditRow",
-    "AuditedStudy",
-    "Clock",
-    "Run",
-    "RunEnded",
-    "Section",
-    "State",
-    "StateChange",
-    "Store",
-    "StoredStudy",
-    "Waiting",
-    "WorkerGone",
-    "utc_now",
-]
 
 
 class Store(Runs):

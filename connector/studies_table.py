@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from auditor.errors import UsageError
-from connector.store import State, Store
+from connector.store import Store
+from connector.tables import State
 
 # More than a hospital has in its queue; newest first.
 _MOST = 1000

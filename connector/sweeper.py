@@ -18,7 +18,8 @@ from dbos import DBOS
 from dbos import error as dbos_error
 from sqlalchemy.exc import DBAPIError
 
-from connector.store import Store, Waiting
+from connector.store import Store
+from connector.stored import Waiting
 from connector.threads import running
 
 STUDIES = "studies"

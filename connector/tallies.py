@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from connector.store import Clock
+from connector.stored import Clock
 from connector.tables import AuditRow, TrailRow
 from connector.trail import Action
 

@@ -30,7 +30,7 @@ from connector.fhir import (
     reference_to,
 )
 from connector.notifications import NotANotification, read_notification
-from connector.store import Clock
+from connector.stored import Clock
 from connector.study import StudyOrder
 from connector.tables import MarkRow
 from connector.workflow import NamedStudy

@@ -9,7 +9,7 @@ from sqlalchemy import String, delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
-from connector.store import Clock, utc_now
+from connector.stored import Clock, utc_now
 from connector.tables import Base, UtcDateTime
 
 

@@ -31,17 +31,10 @@ from connector.database import DATABASE_AWAY, LEFT_OPEN_AT_MOST_S, only_worker_h
 from connector.documents import Json
 from connector.fhir import FhirError, ServerBroken, ServerDown, Throttled
 from connector.logs import about, where
-from connector.store import (
-    ROUTINE,
-    Run,
-    RunEnded,
-    State,
-    Store,
-    StoredStudy,
-    Waiting,
-    WorkerGone,
-)
+from connector.store import Store
+from connector.stored import ROUTINE, Run, RunEnded, StoredStudy, Waiting, WorkerGone
 from connector.sweeper import HINTS, STUDIES, Sweeper
+from connector.tables import State
 from connector.telemetry import span, trace_id_of
 from connector.threads import running
 from staging.stager import Progress

@@ -12,7 +12,7 @@ from connector.desk.study_view import view_study
 from connector.desk.waveforms import PASSBANDS
 from connector.html import render
 from connector.hypnogram import DENSITY_HEIGHT
-from connector.store import StoredStudy
+from connector.stored import StoredStudy
 from connector.traces import MUSCLE
 
 

@@ -21,7 +21,8 @@ from connector.documents import Json
 from connector.edf import read_recording
 from connector.kept import kept_evidence, kept_hypnogram
 from connector.looks import shown_by_epoch
-from connector.store import Store, StoredStudy
+from connector.store import Store
+from connector.stored import StoredStudy
 from staging.montage import ChannelNames, choose_montage
 from staging.render import Image, Renderer
 

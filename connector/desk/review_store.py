@@ -39,7 +39,7 @@ from connector.desk.review import (
     Signature,
     changed_epochs,
 )
-from connector.store import Clock, utc_now
+from connector.stored import Clock, utc_now
 from connector.tables import Base, HypnogramRow, UtcDateTime
 
 

@@ -26,7 +26,9 @@ from connector.desk.visible import audited, visible_study
 from connector.desk.waveforms import MEDIA_TYPE, PASSBANDS, waveform
 from connector.desk.work_list import Shown, listed
 from connector.html import render
-from connector.store import State, Store, StoredStudy, utc_now
+from connector.store import Store
+from connector.stored import StoredStudy, utc_now
+from connector.tables import State
 from connector.trail import Action
 from staging.render import png
 

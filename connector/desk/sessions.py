@@ -15,7 +15,7 @@ from sqlalchemy import String, delete, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from connector.desk.people import DeskRole, Person
-from connector.store import Clock, utc_now
+from connector.stored import Clock, utc_now
 from connector.tables import Base, UtcDateTime
 
 IDLE = timedelta(minutes=30)

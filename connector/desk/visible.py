@@ -6,7 +6,8 @@ from starlette.exceptions import HTTPException
 
 from connector.desk.opened import OpenedStudy, OpenStudies
 from connector.desk.people import Person
-from connector.store import Store, StoredStudy
+from connector.store import Store
+from connector.stored import StoredStudy
 
 
 def visible_study(store: Store, study_id: str, person: Person) -> StoredStudy:

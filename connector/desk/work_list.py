@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from connector.desk.review import USUAL_SECONDS, Action
 from connector.desk.review_store import DecisionRow, SignatureRow, settles
-from connector.store import StoredStudy
+from connector.stored import StoredStudy
 from connector.tables import AuditRow, HypnogramRow, State
 
 

@@ -12,7 +12,7 @@ from threading import Lock
 
 from connector.rulebook_book import STYLESHEET, Book, Chapter, book_page, chapter_html, compose
 from connector.rulebook_specs import specifications_folder
-from connector.store import Clock, utc_now
+from connector.stored import Clock, utc_now
 
 _ANCHOR = re.compile(r'href="#([^"]+)"')
 

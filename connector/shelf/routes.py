@@ -24,7 +24,8 @@ from connector.shelf.charts import kappa_chart, precision_chart, rate_chart, ver
 from connector.shelf.finding_index import FindingIndex
 from connector.shelf.history import epoch_history
 from connector.shelf.night_reader import NightReader
-from connector.store import Store, StoredStudy, utc_now
+from connector.store import Store
+from connector.stored import StoredStudy, utc_now
 from connector.trail import Action, sha256
 from connector.trail_bundle import export_bundle
 from connector.trail_key import fingerprint

@@ -33,7 +33,8 @@ from connector.kept import keep_evidence, keep_hypnogram
 from connector.mount import Desk
 from connector.pipeline import read_montage
 from connector.report import REPORT, Entry, build_report
-from connector.store import Store, utc_now
+from connector.store import Store
+from connector.stored import utc_now
 from connector.study import StudyOrder
 from connector.write_back import write_report
 from staging.phantom import simulate, write_edf

@@ -19,7 +19,8 @@ from connector.desk.opened import OpenStudies
 from connector.desk.review_store import ReviewStore
 from connector.mount import Desk
 from connector.pages import write_report
-from connector.store import State, Store
+from connector.store import Store
+from connector.tables import State
 from connector.workflow import NotRunning
 
 SECRET = "a-secret-of-the-tests"

@@ -23,7 +23,8 @@ from connector.desk.review_store import ReviewStore
 from connector.desk.sessions import IDLE, LONGEST, Sessions
 from connector.hooks import HOOK
 from connector.mount import Desk
-from connector.store import Store, utc_now
+from connector.store import Store
+from connector.stored import utc_now
 
 STUDY = "5ca1ab1e-0000-4000-8000-000000000001"
 PATIENT = "Patient/7"

@@ -37,8 +37,9 @@ from connector.desk.review import Reason
 from connector.desk.sessions import Sessions
 from connector.documents import write_json
 from connector.fhir import FhirClient, Resource
-from connector.store import State, Store
+from connector.store import Store
 from connector.study import StudyOrder, find_studies
+from connector.tables import State
 
 FLAGS = (
     "--no-sandbox",

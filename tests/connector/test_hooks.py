@@ -23,9 +23,9 @@ from connector.hooks import HOOK, Listener, hook_routes
 from connector.rounds import Rounds
 from connector.service import service
 from connector.settings import load_settings
-from connector.store import State
 from connector.study import find_studies
 from connector.subscriptions import OurSubscription, Topic
+from connector.tables import State
 
 SECRET = "a-secret-of-the-tests"
 AUTHORIZED = {"Authorization": f"Bearer {SECRET}"}

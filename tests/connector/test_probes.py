@@ -15,7 +15,8 @@ from scripted import Answer, ScriptedServer
 from connector.app import serve
 from connector.metrics import Metrics, metrics_routes
 from connector.probes import Readiness, database_answers, ehr_answers, probe_routes
-from connector.store import State, Store
+from connector.store import Store
+from connector.tables import State
 from connector.tallies import AuditTally
 from connector.trail import Action
 

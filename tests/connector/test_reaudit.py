@@ -28,8 +28,9 @@ from connector.kept import keep_evidence, keep_hypnogram
 from connector.reaudit import Outcome, Reaudited, reaudit_json, reaudit_summary
 from connector.scored import ScoredStager, Scoring
 from connector.steps import EhrSteps
-from connector.store import State, Store
+from connector.store import Store
 from connector.study import Study, StudyOrder
+from connector.tables import State
 from connector.trail import AnchorFile
 from staging.phantom import PhantomSettings, simulate, write_edf
 

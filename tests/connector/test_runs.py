@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from auditor.errors import UsageError
-from connector.store import Run, RunEnded, State, Store, WorkerGone
+from connector.store import Store
+from connector.stored import Run, RunEnded, WorkerGone
+from connector.tables import State
 from connector.workflow import WORKFLOW_VERSION
 
 STUDIES = ("s1", "s2")

@@ -33,8 +33,10 @@ from connector.jwks import JWKS
 from connector.service import lone_worker, service
 from connector.settings import load_settings
 from connector.steps import EhrSteps
-from connector.store import Run, State, Store, utc_now
+from connector.store import Store
+from connector.stored import Run, utc_now
 from connector.study import find_studies
+from connector.tables import State
 from connector.trail import AnchorFile
 from connector.workflow import NamedStudy, Worker
 from staging.stager import Progress, make_stager

@@ -12,7 +12,8 @@ from tiny_ehr import Fault, TinyEhr
 from connector.exchange import EhrWatch
 from connector.fhir import FhirClient, NotFound
 from connector.steps import EhrSteps
-from connector.store import Run, RunEnded, Store, utc_now
+from connector.store import Store
+from connector.stored import Run, RunEnded, utc_now
 from connector.trail import AnchorFile
 from staging.stager import make_stager
 

@@ -13,8 +13,8 @@ from sqlalchemy import text, update
 from auditor.errors import SettingsRefused
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
 from connector.database import make_engine, migrate
-from connector.store import State, Store
-from connector.tables import Base, StudyRow
+from connector.store import Store
+from connector.tables import Base, State, StudyRow
 
 YASA = StagerIdentity("yasa", "0.8.1", None)
 RULEBOOK = RulebookIdentity("1", "ab" * 32)

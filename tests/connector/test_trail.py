@@ -24,7 +24,9 @@ from connector.exchange import EhrWatch, Exchange, Interaction
 from connector.fhir import FhirClient
 from connector.kept_secret import keep_first
 from connector.operations import operations
-from connector.store import RunEnded, State, Store
+from connector.store import Store
+from connector.stored import RunEnded
+from connector.tables import State
 from connector.trail import Action, Anchor, AnchorFile
 from connector.trail_bundle import export_bundle, verify_bundle
 from connector.trail_key import fingerprint, public_key, signing_key

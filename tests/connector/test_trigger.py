@@ -14,7 +14,8 @@ from scripted import Answer, ScriptedServer
 from test_notifications import topic_notification
 
 from connector.fhir import FhirClient, Resource, ServerBroken, reference_to
-from connector.store import Store, utc_now
+from connector.store import Store
+from connector.stored import utc_now
 from connector.trigger import Sweep, find_studies
 
 LOINC_PSG = {"system": "http://loinc.org", "code": "28633-6"}

@@ -20,8 +20,9 @@ from auditor.errors import RecordingRefused, ServerFailed, SettingsRefused, Usag
 from connector import runs
 from connector.database import SWEEP_LOCK
 from connector.documents import Json
-from connector.store import Run, State, Store, Waiting, WorkerGone
-from connector.tables import TrailHeadRow
+from connector.store import Store
+from connector.stored import Run, Waiting, WorkerGone
+from connector.tables import State, TrailHeadRow
 from connector.threads import running
 from connector.workflow import WORKFLOW_VERSION, Moment, NamedStudy, Worker
 from staging.stager import Progress
