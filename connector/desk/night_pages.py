@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from connector.desk.epoch_view import view_epoch
 from connector.desk.opened import OpenedStudy
-from connector.desk.review import Action, Reason, Review
+from connector.desk.review import Action, Reason, Review, expected_minutes
 from connector.desk.sessions import Visitor
 from connector.desk.study_view import view_study
 from connector.desk.waveforms import PASSBANDS
@@ -30,17 +30,22 @@ def night_page(
     opened: OpenedStudy,
     review: Review,
     visitor: Visitor,
+    pace_s: float | None,
     conflict: str = "",
 ) -> str:
-    """One audited night: drawn, counted, its flagged epochs listed, its signature."""
+    """One audited night: drawn, counted, its flagged epochs listed, its signature.
+
+    ``pace_s`` is what an epoch takes its reviewers; None where that is not known.
+    """
+    waiting = review.waiting_for(visitor.person.name)
     return render(
         "night.html",
         study=study,
         audit=opened.audit,
         view=view_study(opened, review),
         review=review,
-        waiting=review.waiting_for(visitor.person.name),
-        minutes_left=review.expected_minutes(visitor.person.name),
+        waiting=waiting,
+        minutes_left=expected_minutes(len(waiting), pace_s),
         next_open=review.next_open(visitor.person.name),
         density_height=DENSITY_HEIGHT,
         has_recording=opened.recording is not None,

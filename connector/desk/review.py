@@ -21,10 +21,6 @@ from statistics import median
 from auditor.errors import SomnoauditError
 from auditor.vocabulary import Hypnogram, Stage
 
-USUAL_SECONDS = 12.0
-"""Expected of a flagged epoch while nobody has been timed: two 30-s pages at a technologist's
-usual pace, an assumption that the reviewers' own median replaces."""
-
 _PAUSE_S = 180.0
 """A longer time between two decisions is a pause, not a review."""
 
@@ -246,10 +242,6 @@ class Review:
         later = order[order.index(after) + 1 :] if after in order else ()
         return next((e for e in (*later, *waiting) if e in waiting and e != after), None)
 
-    def expected_minutes(self, reviewer: str) -> float:
-        """How long what waits for them will take, at the reviewers' own pace once it is known."""
-        return len(self.waiting_for(reviewer)) * seconds_per_epoch(self.decisions) / 60
-
     def reviewed(self, hypnogram: Hypnogram) -> Hypnogram:
         """The stager's hypnogram with the physician's stages in it."""
         return restaged(hypnogram, self.stages)
@@ -264,16 +256,25 @@ def restaged(hypnogram: Hypnogram, stages: Sequence[Stage]) -> Hypnogram:
     return replace(hypnogram, epochs=epochs)
 
 
-def seconds_per_epoch(decisions: Sequence[Decision]) -> float:
-    """The median time between one reviewer's decisions, pauses left out."""
+def seconds_per_epoch(decided: Iterable[tuple[str, datetime]]) -> float | None:
+    """The median time between one reviewer's decisions, pauses left out; None of too few.
+
+    Args:
+        decided: who decided and when, in order of time.
+    """
     last: dict[str, datetime] = {}
     times = []
-    for decision in decisions:
-        before = last.get(decision.reviewer)
-        if before is not None and (took := (decision.at - before).total_seconds()) <= _PAUSE_S:
+    for reviewer, at in decided:
+        before = last.get(reviewer)
+        if before is not None and (took := (at - before).total_seconds()) <= _PAUSE_S:
             times.append(took)
-        last[decision.reviewer] = decision.at
-    return median(times) if len(times) >= _ENOUGH_TIMES else USUAL_SECONDS
+        last[reviewer] = at
+    return median(times) if len(times) >= _ENOUGH_TIMES else None
+
+
+def expected_minutes(n_epochs: int, pace_s: float | None) -> float | None:
+    """How long so many epochs take at a pace; None where it is not known."""
+    return None if pace_s is None else n_epochs * pace_s / 60
 
 
 def changed_epochs(before: Iterable[Stage], after: Iterable[Stage]) -> tuple[int, ...]:

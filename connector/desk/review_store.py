@@ -8,6 +8,8 @@ stands in the audit trail too, in the same transaction.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,9 +40,13 @@ from connector.desk.review import (
     ReviewConflict,
     Signature,
     changed_epochs,
+    seconds_per_epoch,
 )
 from connector.stored import Clock, utc_now
 from connector.tables import Base, HypnogramRow, UtcDateTime
+
+_TIMED = 500
+"""So many decisions, the latest, tell the reviewers' pace."""
 
 
 class DecisionRow(Base):
@@ -225,6 +231,21 @@ class ReviewStore:
                 .where(SignatureRow.hypnogram_id == hypnogram_id, SignatureRow.number == number)
                 .values(**values)
             )
+
+    def paces(self) -> Mapping[str, float]:
+        """Seconds that an epoch takes its reviewers, by stager, where enough were timed."""
+        latest = (
+            select(HypnogramRow.stager_name, DecisionRow.reviewer, DecisionRow.at)
+            .join(HypnogramRow, HypnogramRow.id == DecisionRow.hypnogram_id)
+            .order_by(DecisionRow.id.desc())
+            .limit(_TIMED)
+        )
+        decided: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+        with self._sessions() as session:
+            for stager, reviewer, at in reversed(session.execute(latest).all()):
+                decided[stager].append((reviewer, at))
+        paces = {stager: seconds_per_epoch(each) for stager, each in decided.items()}
+        return {stager: pace_s for stager, pace_s in paces.items() if pace_s is not None}
 
     def unwritten(self) -> tuple[tuple[str, int, int], ...]:
         """Study, scoring and number of each signature that the EHR does not have, oldest first."""

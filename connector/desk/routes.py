@@ -76,6 +76,10 @@ def desk_routes(
     def review_of(opened: OpenedStudy) -> Review:
         return reviews.review(opened.hypnogram_id, opened.hypnogram.stages, opened.flagged)
 
+    def night(study: StoredStudy, opened: OpenedStudy, visitor: Visitor, conflict: str = "") -> str:
+        pace_s = reviews.paces().get(opened.hypnogram.stager.name)
+        return night_page(study, opened, review_of(opened), visitor, pace_s, conflict)
+
     def viewed(study_id: str, visitor: Visitor, page: str) -> None:
         store.tell(Action.VIEWED, study_id, {"page": page}, visitor.person.actor)
 
@@ -83,7 +87,7 @@ def desk_routes(
     def work_list(visitor: Visiting, shown: Shown = Shown.ALL) -> str:
         """The studies, newest first, with what is left to do about each."""
         newest = store.studies(MOST_LISTED, visitor.person.patient)
-        items = listed(store.sessions, newest, visitor.person.name, utc_now())
+        items = listed(store.sessions, newest, visitor.person.name, utc_now(), reviews.paces())
         parts = {name: [item for item in items if item.is_in(name)] for name in Shown}
         return render(
             "studies.html",
@@ -108,7 +112,7 @@ def desk_routes(
                 person=visitor.person,
             )
         viewed(study.id, visitor, "night")
-        return night_page(study, opened, review_of(opened), visitor)
+        return night(study, opened, visitor)
 
     @routes.get("/studies/{study_id}/spectrogram.png")
     def spectrogram(opened: Opened) -> Response:
@@ -152,7 +156,7 @@ def desk_routes(
         try:
             reviews.sign(review, visitor.person, seen)
         except ReviewConflict as conflict:
-            page = night_page(study, opened, review_of(opened), visitor, f"Not signed: {conflict}.")
+            page = night(study, opened, visitor, f"Not signed: {conflict}.")
             return HTMLResponse(page, 409)
         signed()
         return RedirectResponse(f"/studies/{study.id}", status_code=303)

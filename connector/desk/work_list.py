@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from connector.desk.review import USUAL_SECONDS, Action
+from connector.desk.review import Action, expected_minutes
 from connector.desk.review_store import DecisionRow, SignatureRow, settles
 from connector.stored import StoredStudy
 from connector.tables import AuditRow, HypnogramRow, State
@@ -39,6 +39,7 @@ class Listed:
         n_asked: epochs about which a colleague asks for a second reader.
         signed: how often it was signed.
         age: since it arrived, in words.
+        pace_s: what a flagged epoch takes reviewers; None where it is not known.
     """
 
     study: StoredStudy
@@ -47,6 +48,7 @@ class Listed:
     n_asked: int
     signed: int
     age: str
+    pace_s: float | None
 
     def is_in(self, shown: Shown) -> bool:
         """Whether it belongs to a part of the list; a question may be in any of the others."""
@@ -65,10 +67,10 @@ class Listed:
 
     @property
     def minutes(self) -> float | None:
-        """Expected for what is still to be reviewed."""
+        """Expected for what is still to be reviewed; None where there is nothing to go by."""
         if self.n_flagged is None or self.shown is not Shown.TO_REVIEW:
             return None
-        return max(0, self.n_flagged - self.n_settled) * USUAL_SECONDS / 60
+        return expected_minutes(max(0, self.n_flagged - self.n_settled), self.pace_s)
 
 
 def listed(
@@ -76,8 +78,17 @@ def listed(
     studies: Sequence[StoredStudy],
     reader: str,
     now: datetime,
+    paces: Mapping[str, float],
 ) -> tuple[Listed, ...]:
-    """Studies with what is left to do, in the same order; ``reader`` is who reads the list."""
+    """Studies with what is left to do, in the same order.
+
+    Args:
+        sessions: of the store.
+        studies: those to list.
+        reader: who reads the list.
+        now: the time.
+        paces: seconds that an epoch takes reviewers, by stager.
+    """
     latest = (
         select(
             HypnogramRow.study_id,
@@ -91,6 +102,9 @@ def listed(
     )
     flagged = select(latest.c.study_id, AuditRow.n_flagged).join(
         AuditRow, AuditRow.id == latest.c.audit_id
+    )
+    stager = select(latest.c.study_id, HypnogramRow.stager_name).join(
+        HypnogramRow, HypnogramRow.id == latest.c.hypnogram_id
     )
     last_words = (
         select(func.max(DecisionRow.id).label("id"))
@@ -114,6 +128,7 @@ def listed(
     )
     with sessions() as session:
         n_flagged = _by_study(session, flagged)
+        stagers = _by_study(session, stager)
         n_settled = _by_study(session, decided.where(settles()))
         n_asked = _by_study(session, asked)
         n_signed = _by_study(session, signed)
@@ -125,6 +140,7 @@ def listed(
             n_asked.get(study.id) or 0,
             n_signed.get(study.id) or 0,
             age_in_words((now - study.created_at).total_seconds()),
+            paces.get(stagers.get(study.id, "")),
         )
         for study in studies
     )
@@ -138,5 +154,5 @@ def age_in_words(seconds: float) -> str:
     return "just now"
 
 
-def _by_study(session: Session, chosen: Select[Any]) -> Mapping[str, int | None]:
+def _by_study(session: Session, chosen: Select[Any]) -> Mapping[str, Any]:
     return {row[0]: row[1] for row in session.execute(chosen)}

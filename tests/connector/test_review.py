@@ -13,16 +13,16 @@ from auditor.vocabulary import Hypnogram, ScoredEpoch, Stage
 from connector import trail
 from connector.desk.people import DeskRole, Person
 from connector.desk.review import (
-    USUAL_SECONDS,
     Action,
     Meaning,
     Reason,
     Review,
     ReviewConflict,
-    seconds_per_epoch,
 )
 from connector.desk.review_store import NewDecision, ReviewStore
+from connector.desk.work_list import listed
 from connector.store import Store
+from connector.stored import utc_now
 
 SCORED = (Stage.W, Stage.N1, Stage.N2, Stage.N2, Stage.N3, Stage.R)
 FLAGGED = (4, 1, 3)
@@ -205,12 +205,24 @@ def test_the_reviewed_hypnogram_keeps_all_but_the_stage(reviews: ReviewStore) ->
     assert reviewed.epochs[0] == hypnogram.epochs[0]
 
 
-def test_the_expected_time_is_the_reviewers_own_once_it_is_known(reviews: ReviewStore) -> None:
-    expected = current(reviews).expected_minutes("Dr. A")
-    assert expected == pytest.approx(3 * USUAL_SECONDS / 60)
-    for epoch in range(6):
+def test_the_pace_is_the_reviewers_own_once_enough_were_timed(reviews: ReviewStore) -> None:
+    for epoch in range(5):
         reviews.decide(current(reviews), decision(epoch))
-    assert seconds_per_epoch(current(reviews).decisions) == 10.0
+    assert reviews.paces() == {}
+    reviews.decide(current(reviews), decision(5))
+    assert reviews.paces() == {STAGER.name: 10.0}
+
+
+@pytest.mark.parametrize(
+    ("paces", "minutes"), [({}, None), ({"another": 10.0}, None), ({STAGER.name: 10.0}, 0.5)]
+)
+def test_the_list_tells_what_is_left_at_the_pace_of_its_stager_alone(
+    store: Store, paces: dict[str, float], minutes: float | None
+) -> None:
+    store.add_audit("s1", STAGER, "{}", b"", RULEBOOK, "{}", "[]", n_flagged=3)
+    store.reported("s1", "DiagnosticReport/1")
+    (item,) = listed(store.sessions, store.studies(), DR_A.name, utc_now(), paces)
+    assert item.minutes == minutes
 
 
 def test_what_is_decided_and_signed_stands_in_the_trail_at_once(
