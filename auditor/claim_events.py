@@ -133,14 +133,24 @@ class EventSearch:
         wanted = _absolute(span, epoch, slack_s)
         around = Span(min(wanted.start_s, epoch.start_s), max(wanted.end_s, epoch.end_s))
 
-        def on_time(event: Event) -> bool:
-            return event.end_s >= wanted.start_s and event.start_s <= wanted.end_s
-
         within = f"within {slack_s:g} s of " if slack_s else "at "
-        off_time: _Test = (on_time, lambda _: f"none {within}{spoken_span(span)}")
-        candidates = self.within(claim.phenomenon, around, self._least(claim))
-        then = [event for event in candidates if on_time(event)]
+        off_time: _Test = (
+            lambda event: _touches(event, wanted),
+            lambda _: f"none {within}{spoken_span(span)}",
+        )
+        faint_s = self._conventions.tolerances.faint_time_s.value
+        candidates = self._meant(claim, around, _absolute(span, epoch, faint_s))
+        then = [event for event in candidates if _touches(event, wanted)]
         return self._match(candidates, [off_time, *self._other_tests(claim, then)])
+
+    def _meant(self, claim: Claim, around: Span, near: Span) -> Sequence[Event]:
+        """All candidates that a claim may mean; what is hardly there itself, only nearby."""
+        hardly_below = self._night.threshold(claim.phenomenon, Certainty.EVERY)
+        return [
+            event
+            for event in self.within(claim.phenomenon, around, self._least(claim))
+            if event.probability >= hardly_below or _touches(event, near)
+        ]
 
     def _match(self, candidates: Sequence[Event], tests: Sequence[_Test]) -> Match:
         """The most probable candidate that passes all tests; else the one that comes nearest, a
@@ -217,6 +227,10 @@ def _range_test(
         return f"{verb} {measure(event):.3g} {unit}, not {spoken_range(claimed)} {unit}"
 
     return fits, misfit
+
+
+def _touches(event: Event, span: Span) -> bool:
+    return event.end_s >= span.start_s and event.start_s <= span.end_s
 
 
 def _belongs(event: Event, span: Span) -> bool:

@@ -312,6 +312,7 @@ class Tolerances(Document):
     """How far words may be from measurements and still be right."""
 
     time_s: Parameter
+    faint_time_s: Parameter = Field(description="of what is clearly not there, nearly")
     frequency_hz: Parameter
     duration_factor: Parameter
     amplitude_factor: Parameter

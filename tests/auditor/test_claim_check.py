@@ -100,6 +100,24 @@ def test_times_have_a_tolerance_of_two_seconds(
     assert finding.verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("probability", "start_s", "verdict"),
+    [(0.14, 23.1, U), (0.14, 23.2, F), (0.15, 24.1, U), (0.15, 24.2, F), (0.7, 24.1, T)],
+)
+def test_what_is_hardly_there_has_half_of_the_tolerance(
+    probability: float, start_s: float, verdict: Verdict
+) -> None:
+    here = epoch(events=[event(SPINDLE, 21.3, 22.1, probability=probability)])
+    assert check_claim(claim(SPINDLE, spans=at(start_s)), here).verdict is verdict
+
+
+def test_what_is_hardly_there_and_elsewhere_is_not_named() -> None:
+    here = epoch(events=[event(SPINDLE, 21.3, 22.1, probability=0.1)])
+    assert check_claim(claim(SPINDLE, spans=at(5, 6)), here).reason == (
+        "no sleep spindle at 5–6 s was found"
+    )
+
+
 def test_the_right_event_at_the_wrong_time_says_so() -> None:
     finding = check_claim(claim(SPINDLE, spans=at(28, 30)), WITH_SPINDLE)
     assert finding.reason == ("a sleep spindle at 21.3 s in C4-M1, none within 2 s of 28–30 s")
