@@ -19,7 +19,7 @@ from typing import TypeAlias
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from auditor.errors import SettingsRefused
+from auditor.errors import SettingsRefused, os_reason
 from auditor.vocabulary import (
     Channel,
     Derivation,
@@ -150,8 +150,9 @@ def load_channel_names(path: Path) -> ChannelNames:
         content = yaml.load(text, yaml.BaseLoader)  # noqa: S506 it makes nothing but text
         return ChannelNames.model_validate({} if content is None else content)
     except OSError as error:
-        reason = (error.strerror or "no reason given").lower()
-        raise SettingsRefused(path, f"cannot be read ({reason})", "check its name") from None
+        raise SettingsRefused(
+            path, f"cannot be read ({os_reason(error)})", "check its name"
+        ) from None
     except UnicodeDecodeError:
         raise SettingsRefused(path, "is not UTF-8 text", "save it as UTF-8") from None
     except RecursionError:

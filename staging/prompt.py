@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from auditor.errors import SettingsRefused
+from auditor.errors import SettingsRefused, os_reason
 from auditor.rulebook import Rulebook
 from auditor.vocabulary import SCORED_STAGES
 
@@ -58,7 +58,7 @@ class Prompt:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def __str__(self) -> str:
-        return f"prompt {self.name} {self.version} (SHA-256 {self.sha256[:12]})"
+        return f"prompt {self.name} ({self.version}, SHA-256 {self.sha256[:12]})"
 
 
 def own_prompt(rulebook: Rulebook, form: PromptForm = PromptForm.FULL) -> Prompt:
@@ -84,8 +84,7 @@ def read_prompt(path: Path) -> Prompt:
         with path.open("rb") as file:
             content = file.read(LONGEST_PROMPT_BYTES + 1)
     except OSError as error:
-        reason = (error.strerror or "no reason given").lower()
-        raise SettingsRefused(path, f"cannot be read ({reason})", remedy) from None
+        raise SettingsRefused(path, f"cannot be read ({os_reason(error)})", remedy) from None
     if len(content) > LONGEST_PROMPT_BYTES:
         raise SettingsRefused(path, "is too long for a prompt", remedy)
     try:

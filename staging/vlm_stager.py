@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auditor.errors import os_reason
 from auditor.rulebook import load_rulebook
 from auditor.vocabulary import Hypnogram, Montage, ScoredEpoch, StagerIdentity
 from staging.kept_replies import KeptReplies, name_of_night
@@ -100,8 +101,7 @@ class VlmStager:
             try:
                 kept.add(epochs)
             except OSError as error:  # the night can do without
-                reason = (error.strerror or "no reason given").lower()
-                notes[1:] = [f"replies could not be kept for another try ({reason})"]
+                notes[1:] = [f"replies could not be kept for another try ({os_reason(error)})"]
             tell()
         kept.forget()
         stager = StagerIdentity("vlm", self.name, loaded.sha256)

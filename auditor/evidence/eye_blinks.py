@@ -32,8 +32,8 @@ EEG_GAIN = 0.6
 AGAINST = 1.6
 """What speaks against a blink weighs so many times what it weighs in the sum. Measured on both
 simulators (tests/benchmarks/bench_evidence_phantom.py and bench_evidence_eyes.py beside it): of
-deflections to which the sum alone gives .15 to .3, one in nine was a blink, below .1 none of a
-hundred."""
+deflections to which the sum alone gives .15 to .3, one in nine was a blink, below .1 one of
+eighty."""
 
 
 def detect(signals: Signals, earlier: Earlier) -> Measured:

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from auditor.errors import CheckpointRefused
+from auditor.errors import CheckpointRefused, os_reason
 from staging.prompt import PROMPT_FILE
 
 MODEL_TYPE = "qwen2_5_vl"
@@ -90,8 +90,7 @@ def _json(path: Path) -> Mapping[str, Any]:
     except FileNotFoundError:
         raise CheckpointRefused(path.parent, f"has no {path.name}", _REMEDY) from None
     except OSError as error:
-        reason = (error.strerror or "no reason given").lower()
-        raise CheckpointRefused(path, f"cannot be read ({reason})", "check it") from None
+        raise CheckpointRefused(path, f"cannot be read ({os_reason(error)})", "check it") from None
     except (ValueError, RecursionError):
         raise CheckpointRefused(path, "is not JSON", "copy it again") from None
     if not isinstance(content, dict):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditor.errors import RecordingRefused, ScoringRefused
+from auditor.errors import RecordingRefused, ScoringRefused, os_reason
 from auditor.vocabulary import SCORED_STAGES, Recording
 from staging.montage import choose_montage
 from staging.training.nights import EpochTruth, is_whole, write_night
@@ -116,8 +116,7 @@ def _rows(path: Path, first_epoch: int) -> Iterator[tuple[int, EpochTruth]]:
             for line, row in enumerate(table, start=2):
                 yield _row(path, line, row, first_epoch)
     except OSError as error:
-        reason = (error.strerror or "no reason given").lower()
-        raise ScoringRefused(path, f"cannot be read ({reason})", "check it") from None
+        raise ScoringRefused(path, f"cannot be read ({os_reason(error)})", "check it") from None
     except (UnicodeDecodeError, csv.Error):
         raise ScoringRefused(path, "is no CSV in UTF-8", "save it as that") from None
 

@@ -23,7 +23,9 @@ from databases import NEEDS_POSTGRESQL, new_database, running_postgresql
 
 from auditor.vocabulary import RulebookIdentity, StagerIdentity
 from connector.documents import Json
-from connector.store import Run, State, Store
+from connector.store import Store
+from connector.stored import Run
+from connector.tables import State
 from connector.workflow import NamedStudy, Worker
 from staging.stager import Progress
 

@@ -15,7 +15,8 @@ from connector.desk.review_store import DecisionRow, SignatureRow
 from connector.shelf.agreement_figures import agreement_figures
 from connector.shelf.finding_index import FindingIndex
 from connector.shelf.night_reader import NightReader
-from connector.store import Store, utc_now
+from connector.store import Store
+from connector.stored import utc_now
 
 N_NIGHTS = 400
 N_EPOCHS = 960

@@ -48,7 +48,7 @@ def test_the_full_prompt_asks_for_the_reply_that_is_read() -> None:
 
 def test_a_prompt_is_known_by_its_version_and_its_hash() -> None:
     prompt = own_prompt(RULEBOOK)
-    assert str(prompt) == f"prompt somnoaudit full 1.0.0 (SHA-256 {prompt.sha256[:12]})"
+    assert str(prompt) == f"prompt somnoaudit full (1.0.0, SHA-256 {prompt.sha256[:12]})"
     changed = replace(RULEBOOK, rules=RULEBOOK.rules[1:])
     assert own_prompt(changed).sha256 != prompt.sha256
 

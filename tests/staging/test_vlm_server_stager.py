@@ -180,7 +180,7 @@ def test_the_key_and_a_prompt_of_the_models_own_come_by_settings(
     hypnogram = stager.stage(night, lambda _piece, _done: None)
     assert {asked.headers["Authorization"] for asked in server.asked} == {"Bearer sk-hunter2"}
     assert server.asked[0].payload["messages"][0]["content"] == "You are a sleep technologist."
-    assert any("prompt prompt.md external" in note for note in hypnogram.notes)
+    assert any("prompt prompt.md (external, SHA-256 " in note for note in hypnogram.notes)
     assert "hunter2" not in repr(stager) + repr(hypnogram)
 
 

@@ -91,7 +91,7 @@ def test_every_epoch_is_asked_about_and_its_reply_kept(folder: Path, data: Path)
     assert heard == sorted(heard)
     assert (heard[0], heard[-1]) == (0.0, 1.0)
     notes = "\n".join(hypnogram.notes)
-    assert "prompt prompt.txt external (SHA-256 " in notes
+    assert "prompt prompt.txt (external, SHA-256 " in notes
     assert "2 epochs were staged with one neighbour or none" in notes
     assert ": 0, 4" in notes
     assert "the model's images lack frontal" in notes
