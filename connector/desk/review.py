@@ -21,6 +21,10 @@ from statistics import median
 from auditor.errors import SomnoauditError
 from auditor.vocabulary import Hypnogram, Stage
 
+_USUAL_S = 12.0
+"""Expected of a flagged epoch while nobody has been timed: two 30-s pages at a technologist's
+usual pace, an assumption that the reviewers' own median replaces."""
+
 _PAUSE_S = 180.0
 """A longer time between two decisions is a pause, not a review."""
 
@@ -272,9 +276,9 @@ def seconds_per_epoch(decided: Iterable[tuple[str, datetime]]) -> float | None:
     return median(times) if len(times) >= _ENOUGH_TIMES else None
 
 
-def expected_minutes(n_epochs: int, pace_s: float | None) -> float | None:
-    """How long so many epochs take at a pace; None where it is not known."""
-    return None if pace_s is None else n_epochs * pace_s / 60
+def expected_minutes(n_epochs: int, pace_s: float | None) -> float:
+    """How long so many epochs take, at the reviewers' own pace once that is known."""
+    return n_epochs * (_USUAL_S if pace_s is None else pace_s) / 60
 
 
 def changed_epochs(before: Iterable[Stage], after: Iterable[Stage]) -> tuple[int, ...]:

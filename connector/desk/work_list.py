@@ -67,7 +67,7 @@ class Listed:
 
     @property
     def minutes(self) -> float | None:
-        """Expected for what is still to be reviewed; None where there is nothing to go by."""
+        """Expected for what is still to be reviewed; None where nothing is."""
         if self.n_flagged is None or self.shown is not Shown.TO_REVIEW:
             return None
         return expected_minutes(max(0, self.n_flagged - self.n_settled), self.pace_s)
