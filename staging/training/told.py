@@ -8,6 +8,7 @@ column an event of that sort begins holds the words for its trace, its start and
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -43,11 +44,12 @@ MENTION: Final = re.compile(
 )
 """What is told of an event, as :mod:`staging.training.wording` tells it; without the full stop."""
 _SENTENCE = re.compile(MENTION.pattern + r"\. ?")
-_SHOWN = 0.3
-"""Of signs with a lower score one in ten is there, and to be taught these is to be taught to
-guess (measured on nights that were not trained on; what is there weighs four times in phase 1)."""
-_FAINT: Final = (0, 1)
-"""Rows of what may be fainter than its background: spindles, K complexes."""
+_SHOWN: Final[Mapping[int, float]] = {0: 0.5, 1: 0.6, 2: 0.5, 5: 0.8}
+"""Of rows of signs that may be faint, or pass for others (spindles, K complexes, vertex and
+sawtooth waves, blinks), the least score of one that is told. Of tokens with a score from 0.2 up to
+it at most one in seven holds such a sign (measured on nights that were not trained on; what is
+there weighs four times in phase 1), and to be taught these is to be taught to guess, where a
+reader had better say nothing."""
 
 
 def words_held(text: str) -> npt.NDArray[np.int8]:
@@ -67,7 +69,7 @@ def words_held(text: str) -> npt.NDArray[np.int8]:
 
 
 def only_shown(text: str, scores: npt.NDArray[np.float32]) -> str:
-    """A reply without the sentences on signs of N2 of which the image shows next to nothing.
+    """A reply without the sentences on signs that its image does not show well.
 
     Args:
         text: the reply.
@@ -76,7 +78,7 @@ def only_shown(text: str, scores: npt.NDArray[np.float32]) -> str:
 
     def kept(mention: re.Match[str]) -> str:
         ((row, column),) = np.argwhere(words_held(mention[0])[..., PRESENT] == 1)
-        return mention[0] if row not in _FAINT or scores[row, column] >= _SHOWN else ""
+        return mention[0] if scores[row, column] >= _SHOWN.get(int(row), 0.0) else ""
 
     return _SENTENCE.sub(kept, text).replace('. ", "', '.", "')
 

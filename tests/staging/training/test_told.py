@@ -79,13 +79,14 @@ def test_an_event_over_the_seam_ends_with_the_image() -> None:
     assert (HALVES[spindle[START]], HALVES[spindle[END]]) == ("29", "30")
 
 
-def test_what_the_image_hardly_shows_is_not_told() -> None:
+def test_what_the_image_does_not_show_well_is_not_told() -> None:
     text = (
         '{"reasoning_text": "A sleep spindle appears at 3–4 s in C4. A sleep spindle appears at '
-        '20–21 s in F4. Slow eye movements appear at 10–14 s.", "sleep_stage": "N2"}'
+        '20–21 s in F4. Eye blinks appear at 20–21 s. Slow eye movements appear at 10–14 s.", '
+        '"sleep_stage": "N2"}'
     )
     scores = np.zeros((8, 16), np.float32)
-    scores[0, 10] = 0.9
+    scores[[0, 5], 10] = 0.7  # much for a spindle, little for blinks
     assert only_shown(text, scores) == (
         '{"reasoning_text": "A sleep spindle appears at 20–21 s in F4. Slow eye movements appear '
         'at 10–14 s.", "sleep_stage": "N2"}'
