@@ -98,6 +98,7 @@ class Score:
     mentions: dict[Phenomenon, Mentions] = field(default_factory=lambda: defaultdict(Mentions))
     false_claims: Counter[Verdict] = field(default_factory=Counter)
     true_claims: Counter[Verdict] = field(default_factory=Counter)
+    false_in_flagged: int = 0
     unreadable: int = 0
     seconds: float = 0.0
 
@@ -121,6 +122,12 @@ class Score:
             total = max(claims.total(), 1)
             shares = ", ".join(f"{v.value} {claims[v] / total:.2f}" for v in Verdict)
             yield f"{claims.total()} {name} event claims: {shares}"
+        false = self.false_claims.total()
+        unfound = false - self.false_claims[Verdict.CONTRADICTED]
+        yield (
+            f"of the false ones {self.false_in_flagged / max(false, 1):.2f} in flagged epochs; "
+            f"not contradicted in 100 epochs: {100 * unfound / n:.1f}"
+        )
 
 
 def score_phantoms(
@@ -158,8 +165,11 @@ def _count(score: Score, seen: Seen, epoch: int, hypnogram: Hypnogram, audited: 
         )
     for finding in audited.epochs[epoch].claims:
         if finding.claim.text is not None and _is_event(finding.claim):
-            counts = score.true_claims if _is_true(finding.claim, seen) else score.false_claims
-            counts[finding.verdict] += 1
+            if _is_true(finding.claim, seen):
+                score.true_claims[finding.verdict] += 1
+            else:
+                score.false_claims[finding.verdict] += 1
+                score.false_in_flagged += bool(audited.epochs[epoch].flags)
 
 
 def _is_event(claim: Claim) -> bool:
