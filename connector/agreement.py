@@ -175,11 +175,17 @@ def evaluate(predicted: Path, reference: Path) -> Json:
     ``across_recordings`` with mean and standard deviation over them.
 
     Raises:
-        ScoringRefused: a file cannot be read, or the reference scores no epoch.
+        ScoringRefused: a file is not there or cannot be read, or the reference scores no epoch.
         UsageError: one is a folder and the other is not.
     """
     predicted, reference = _reported(predicted), _reported(reference)
     if _is_folder(predicted) != _is_folder(reference):
+        for path in (predicted, reference):
+            try:
+                path.stat()
+            except OSError as error:
+                problem = f"cannot be read ({os_reason(error)})"
+                raise ScoringRefused(path, problem, "check its name") from None
         raise UsageError("give two scoring files or two folders, not one of each")
     if not _is_folder(predicted):
         return _compared(predicted, reference).document()
@@ -206,8 +212,7 @@ def _across(recordings: Sequence[Json]) -> Json:
         **{key: _spread(r[key] for r in recordings) for key in ("accuracy", "macro_f1", "kappa")},
         "f1": {
             stage.value: _spread(
-                r["per_stage"][stage.value]["f1"] if _is_used(stage, r) else None
-                for r in recordings
+                r["per_stage"][stage.value]["f1"] if is_used(stage, r) else None for r in recordings
             )
             for stage in SCORED_STAGES
         },
@@ -218,7 +223,8 @@ def _across(recordings: Sequence[Json]) -> Json:
     }
 
 
-def _is_used(stage: Stage, document: Json) -> bool:
+def is_used(stage: Stage, document: Json) -> bool:
+    """Whether either side of an agreement document says this stage anywhere."""
     predicted = (row.get(stage.value, 0) for row in document["confusion"].values())
     return bool(document["per_stage"][stage.value]["support"] or any(predicted))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from auditor.vocabulary import SCORED_STAGES
+from auditor.vocabulary import SCORED_STAGES, Stage
+from connector.agreement import is_used
 from connector.documents import Json
 from connector.terminal import table
 
@@ -13,7 +14,6 @@ _Place: TypeAlias = tuple[str, str]
 """Where a figure stands in the document."""
 
 _FIGURES = ("accuracy", "macro_f1", "kappa")
-_STAGES = tuple(stage.value for stage in SCORED_STAGES)
 _RULES_AND_CLAIMS: Mapping[_Place, str] = {
     ("rules", "exact"): "same rules",
     ("rules", "jaccard"): "Jaccard",
@@ -59,8 +59,12 @@ def _per_stage(document: Json) -> list[Sequence[str]]:
     return [
         ("stage", "F1", "precision", "recall", "epochs"),
         *(
-            (stage, *(f"{s[key]:.3f}" for key in ("f1", "precision", "recall")), str(s["support"]))
-            for stage, s in document["per_stage"].items()
+            (
+                stage,
+                *(_of_stage(stage, key, document) for key in ("f1", "precision", "recall")),
+                str(document["per_stage"][stage]["support"]),
+            )
+            for stage in SCORED_STAGES
         ),
     ]
 
@@ -72,7 +76,7 @@ def _per_recording(document: Json) -> list[Sequence[str]]:
     return [
         (
             *("recording", "epochs", "accuracy", "macro-F1", "kappa"),
-            *(f"F1 {stage}" for stage in _STAGES),
+            *(f"F1 {stage}" for stage in SCORED_STAGES),
             *shown.values(),
         ),
         *(_row(name, one, shown) for name, one in document["recordings"].items()),
@@ -87,16 +91,21 @@ def _row(name: str, document: Json, shown: Iterable[_Place]) -> Sequence[str]:
         name,
         str(document["epochs"]),
         *(_number(document[key]) for key in _FIGURES),
-        *(_number(document["per_stage"][stage]["f1"]) for stage in _STAGES),
+        *(_of_stage(stage, "f1", document) for stage in SCORED_STAGES),
         *(_number(document[kind][key] if document[kind] else None) for kind, key in shown),
     )
+
+
+def _of_stage(stage: Stage, figure: str, document: Json) -> str:
+    """Undefined of a stage that neither side uses, as it is left out of the means."""
+    return _number(document["per_stage"][stage][figure] if is_used(stage, document) else None)
 
 
 def _spread(what: str, across: Json, shown: Iterable[_Place]) -> Sequence[str]:
     """The row of means over recordings, or of standard deviations."""
     spreads = (
         *(across[key] for key in _FIGURES),
-        *(across["f1"][stage] for stage in _STAGES),
+        *(across["f1"][stage] for stage in SCORED_STAGES),
         *(across[kind][key] for kind, key in shown),
     )
     return (what, "", *(_number(spread[what] if spread else None) for spread in spreads))

@@ -42,7 +42,10 @@ class VlmSettings(ImageSettings):
         default=16, ge=1, le=512, description="Requests under way at a model's server at a time."
     )
     vlm_timeout_s: float = Field(
-        default=120.0, gt=0, description="How long a model's server may take over one epoch."
+        default=120.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a model's server may take over one epoch.",
     )
 
 

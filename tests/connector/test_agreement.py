@@ -74,6 +74,11 @@ def test_a_folder_against_a_file_is_wrong_usage(tmp_path: Path) -> None:
         evaluate(tmp_path, write(tmp_path / "r.json", "W"))
 
 
+def test_what_is_not_there_is_said_of_a_file_beside_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ScoringRefused, match="nope: cannot be read"):
+        evaluate(tmp_path / "nope", tmp_path)
+
+
 def test_a_reference_without_stages_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScoringRefused, match="scores no epoch"):
         evaluate(write(tmp_path / "p.json", "W"), write(tmp_path / "r.json", "??"))
@@ -204,6 +209,7 @@ def test_mean_and_deviation_are_over_recordings(tmp_path: Path) -> None:
 
     table = agreement_summary(result).splitlines()
     assert table[0].startswith("8 epochs   accuracy 0.875")
+    assert next(line for line in table if line.startswith("N1")).split()[1:] == [*"–––", "0"]
     assert any(line.split()[:3] == ["a", "2", "0.500"] for line in table)
     assert table[-3].split() == ["mean", "0.833", *table[-3].split()[2:]]
     assert table[-2].split()[:2] == ["sd", "0.289"]
