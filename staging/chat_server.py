@@ -13,12 +13,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from math import exp
-from typing import Any, TypeAlias, TypeVar
+from math import exp, inf
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import httpx
 import stamina
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from auditor.errors import ServerFailed
 from staging.stage_likelihood import Token
@@ -37,6 +44,8 @@ _KEPT_BYTES = 1 << 15
 """Of an answer that is no chat completion."""
 
 log = logging.getLogger("somnoaudit")
+# stamina's own line is the name of an event, which tells an operator nothing; ours say it.
+logging.getLogger("stamina").disabled = True
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -48,10 +57,12 @@ class Answer:
     Attributes:
         text: the model's reply; the beginning of the body where that is no chat completion.
         tokens: of the reply, where the server tells them.
+        problem: why it is no chat completion, for an operator; None where it is one.
     """
 
     text: str
     tokens: tuple[Token, ...] = ()
+    problem: str | None = None
 
 
 class RequestRefused(ServerFailed):
@@ -87,7 +98,7 @@ class _Wire(BaseModel):
 
 class _TopToken(_Wire):
     token: str
-    logprob: float
+    logprob: float = Field(lt=inf)  # which NaN is not, and what is impossible is
 
 
 class _WrittenToken(_TopToken):
@@ -98,13 +109,31 @@ class _LogProbs(_Wire):
     content: tuple[_WrittenToken, ...] | None = None
 
 
+class _Part(_Wire):
+    text: str = ""
+
+
 class _Message(_Wire):
-    content: str | None = None
+    content: str | tuple[_Part, ...] | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, tuple):
+            return "".join(part.text for part in self.content)
+        return self.content or ""
+
+
+def _where_right(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
 
 
 class _Choice(_Wire):
     message: _Message
-    logprobs: _LogProbs | None = None
+    # A reply without likelihoods is worth more than none.
+    logprobs: Annotated[_LogProbs | None, WrapValidator(_where_right)] = None
 
 
 class _Completion(_Wire):
@@ -183,7 +212,8 @@ class ChatServers:
     async def complete(self, payload: Payload) -> Answer:
         """One chat completion, from whichever server gives it.
 
-        An answer that is no chat completion, after as many attempts, comes as its text.
+        An answer that is no chat completion, after as many attempts, comes as its text with
+        the problem.
 
         Raises:
             RequestRefused: a server does not take the request as it is.
@@ -215,7 +245,7 @@ class ChatServers:
                     tried.add(address)
                     return await self._complete_at(address, payload)
         except _NoCompletion as error:
-            return Answer(error.body[:_KEPT_BYTES].decode(errors="replace"))
+            return Answer(error.body[:_KEPT_BYTES].decode(errors="replace"), problem=str(error))
         raise AssertionError("stamina lets the last error through")
 
     def _next(self, tried: set[httpx.URL]) -> httpx.URL:
@@ -241,7 +271,7 @@ class ChatServers:
             self._under_way[address] -= 1
         choice = completion.choices[0]
         written = (choice.logprobs and choice.logprobs.content) or ()
-        return Answer(choice.message.content or "", tuple(map(_token, written)))
+        return Answer(choice.message.text, tuple(map(_token, written)))
 
     async def _models(self, address: httpx.URL) -> list[str]:
         body = await self._send("GET", address, "models")
@@ -262,7 +292,8 @@ class ChatServers:
                 async for piece in response.aiter_bytes():
                     body += piece
                     if len(body) > _LONGEST_ANSWER_BYTES:
-                        raise _NoCompletion(f"{server}: answers without end", body)
+                        problem = "answers without end; give a server of the OpenAI API"
+                        raise _NoCompletion(f"{server}: {problem}", body)
                 return body
         except (httpx.TransportError, httpx.DecodingError) as error:
             problem = type(error).__name__  # its words may hold addresses of proxies

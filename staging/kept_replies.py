@@ -17,6 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from auditor.vocabulary import Montage, ScoredEpoch
 
+KEPT = "staging"
+"""Where, in the data folder, the replies to nights that are not done are kept."""
+
 _EPOCH: TypeAdapter[ScoredEpoch] = TypeAdapter(ScoredEpoch)
 
 
@@ -66,7 +69,7 @@ def name_of_night(montage: Montage, *asked: str) -> str:
 
     Args:
         montage: each of its signals counts, and not the recording's name.
-        asked: what else the replies depend on: weights, prompt, frequency of the mains.
+        asked: what else the replies depend on: model, prompt, frequency of the mains.
     """
     digest = hashlib.sha256("\0".join(asked).encode())
     for role, derivation in sorted(montage.roles.items()):

@@ -3,25 +3,27 @@
 The model is one of the SleepVLM family (arXiv:2603.26738), asked by OpenAI-compatible chat
 completions: the images go as PNG data URLs, and the reply is held to its schema where the server
 can do so, and read as if it were not. A reply that cannot be read leaves its epoch unscored and
-is kept for the physician; a server that does not answer stops the study, which can be tried
-again.
+is kept for the physician; a server that does not answer stops the study. The replies that
+came before are kept on disk, so that another try goes on where it was.
 """
 
 from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import httpx
 
-from auditor.errors import UsageError
+from auditor.errors import ServerFailed, UsageError, os_reason
 from auditor.rulebook import load_rulebook
 from auditor.vocabulary import Hypnogram, Montage, ScoredEpoch, StagerIdentity
 from staging.chat_server import CONNECT_S, Answer, ChatServers, Payload, RequestRefused
+from staging.kept_replies import KEPT, KeptReplies, name_of_night
 from staging.prompt import Prompt, Window, own_prompt, read_prompt, user_turn
 from staging.render import Image, Renderer, png
 from staging.reply import REPLY_SCHEMA, scored_epoch
@@ -54,6 +56,12 @@ _ABILITIES: Sequence[tuple[Payload, tuple[str, ...]]] = (
 )
 """What is asked of a server besides the reply, most first, with what its lack means."""
 
+_MOST_IN_VAIN = 8
+"""Epochs that no server answers with a chat completion before the first that one does; chosen."""
+
+_LONGEST_NAME = 200
+"""Characters of a model's name, as it comes from its server."""
+
 
 @dataclass(frozen=True, slots=True)
 class VlmServerStager:
@@ -75,50 +83,70 @@ class VlmServerStager:
         Raises:
             RecordingRefused: no channel that could be drawn, or no epoch without a gap.
             SettingsRefused: the prompt's file cannot be read.
-            ServerFailed: no server answers, or one refuses what it is asked.
+            ServerFailed: no server answers, or none with a chat completion, or one refuses what
+                it is asked.
         """
         path = self.settings.vlm_prompt
         prompt = read_prompt(path) if path else own_prompt(load_rulebook())
         windows = windows_of(montage)
         progress("stage", 0.0)
         renderer = Renderer(montage, self.settings.mains_hz)
-        with closing(_conversations(renderer, windows, prompt)) as conversations:
-            heard = asyncio.run(self._ask(conversations, len(windows), progress))
+        night = asyncio.run(self._ask(montage, renderer, windows, prompt, progress))
+        night.kept.forget()
         progress("stage", 1.0)
-        notes = (f"staged by the model {heard.model} with {prompt}", *heard.lacks)
-        stager = StagerIdentity("vlm-server", heard.model)
-        return hypnogram(stager, montage, renderer, windows, heard.scored, notes)
+        name = _for_the_record(night.model)
+        notes = (f"staged by the model {name} with {prompt}", *night.notes)
+        stager = StagerIdentity("vlm-server", name)
+        return hypnogram(stager, montage, renderer, windows, night.scored, notes)
 
     async def _ask(
-        self, conversations: Iterator[_Conversation], n_conversations: int, progress: Progress
-    ) -> _Heard:
+        self,
+        montage: Montage,
+        renderer: Renderer,
+        windows: Sequence[Window],
+        prompt: Prompt,
+        progress: Progress,
+    ) -> _Night:
         async with self._http() as http:
             servers = ChatServers(self.addresses, http, self.settings.vlm_timeout_s)
             model = await servers.model(self.model)
-            first = next(conversations)
-            answer, extras, lacks = await _first_answer(
-                servers, {"model": model, **DECODING}, first
-            )
-            request = {"model": model, **DECODING, **extras}
-            scored = {first.epoch: _scored(first, answer)}
-            room = asyncio.Semaphore(self.settings.vlm_requests)
+            mains_hz, ours = str(self.settings.mains_hz), version("somnoaudit")
+            asked = name_of_night(montage, model, prompt.sha256, mains_hz, ours)
+            night = _Night(model, KeptReplies(self.settings.data / KEPT, asked))
+            remaining = [window for window in windows if window.target not in night.scored]
+            if not remaining:
+                return night
 
-            async def hear(conversation: _Conversation) -> None:
+            def hear(conversation: _Conversation, answer: Answer) -> None:
+                night.hear(conversation, answer, len(remaining))
+                progress("stage", len(night.scored) / len(windows))
+
+            with closing(_conversations(renderer, remaining, prompt)) as conversations:
+                first = next(conversations)
+                answer, extras, lacks = await _first_answer(
+                    servers, {"model": model, **DECODING}, first
+                )
+                night.notes += lacks
+                hear(first, answer)
+                request = {"model": model, **DECODING, **extras}
+                room = asyncio.Semaphore(self.settings.vlm_requests)
+
+                async def ask(conversation: _Conversation) -> None:
+                    said = {"messages": conversation.messages}
+                    try:
+                        answer = await servers.complete({**request, **said})
+                    finally:
+                        room.release()
+                    hear(conversation, answer)
+
                 try:
-                    answer = await servers.complete({**request, "messages": conversation.messages})
-                    scored[conversation.epoch] = _scored(conversation, answer)
-                finally:
-                    room.release()
-                progress("stage", len(scored) / n_conversations)
-
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for conversation in conversations:
-                        await room.acquire()
-                        group.create_task(hear(conversation))
-            except ExceptionGroup as failures:  # the first of them cancelled the rest
-                raise failures.exceptions[0] from None
-        return _Heard(model, lacks, scored)
+                    async with asyncio.TaskGroup() as group:
+                        for conversation in conversations:
+                            await room.acquire()
+                            group.create_task(ask(conversation))
+                except ExceptionGroup as failures:  # the first of them cancelled the rest
+                    raise failures.exceptions[0] from None
+        return night
 
     def _http(self) -> httpx.AsyncClient:
         token = self.settings.vlm_token
@@ -190,21 +218,12 @@ class _Conversation:
     asked_sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """What the servers said: the model's name, what they cannot do, an epoch for each answer."""
-
-    model: str
-    lacks: tuple[str, ...]
-    scored: Mapping[int, ScoredEpoch]
-
-
 def _conversations(
     renderer: Renderer, windows: Sequence[Window], prompt: Prompt
 ) -> Generator[_Conversation]:
     """In order; each image is drawn and encoded once, and kept while a window may show it."""
-    targets = [window.target for window in windows]
-    drawn = zip(targets, renderer.images(targets), strict=True)
+    epochs = sorted({epoch for window in windows for epoch in window.epochs})
+    drawn = zip(epochs, renderer.images(epochs), strict=True)
     urls: dict[int, str] = {}
     shown: dict[int, Image] = {}
     system = {"role": "system", "content": prompt.text}
@@ -222,8 +241,8 @@ def _conversations(
         messages: list[dict[str, Any]] = [system, {"role": "user", "content": content}]
         asked = asked_sha256(prompt, (shown[epoch] for epoch in window.epochs))
         yield _Conversation(window.target, messages, asked)
-        urls.pop(window.target - 1, None)
-        shown.pop(window.target - 1, None)
+        for epoch in [epoch for epoch in shown if epoch < window.target]:
+            del shown[epoch], urls[epoch]
 
 
 async def _first_answer(
@@ -239,6 +258,57 @@ async def _first_answer(
     return await servers.complete({**request, **extras, **said}), extras, lacks
 
 
-def _scored(conversation: _Conversation, answer: Answer) -> ScoredEpoch:
-    probabilities = stage_probabilities(answer.tokens)
-    return scored_epoch(conversation.epoch, answer.text, probabilities, conversation.asked_sha256)
+# ── what is heard ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class _Night:
+    """What servers said about a night, in this try and before.
+
+    Attributes:
+        model: its name, as its servers have it.
+        kept: the replies on disk.
+        scored: an epoch for each answer.
+        notes: on what the servers cannot do, and on replies that are not on disk.
+    """
+
+    model: str
+    kept: KeptReplies
+    scored: dict[int, ScoredEpoch] = field(init=False)
+    notes: list[str] = field(default_factory=list)
+    _completions: int = 0
+    _in_vain: int = 0
+
+    def __post_init__(self) -> None:
+        self.scored = dict(self.kept.read())
+
+    def hear(self, conversation: _Conversation, answer: Answer, n_asked: int) -> None:
+        """Notes an answer; of those that are no chat completion, none is kept for another try.
+
+        Raises:
+            ServerFailed: this is all that servers answer, however often they are asked.
+        """
+        epoch = scored_epoch(
+            conversation.epoch,
+            answer.text,
+            stage_probabilities(answer.tokens),
+            conversation.asked_sha256,
+        )
+        self.scored[epoch.index] = epoch
+        if answer.problem is not None:
+            self._in_vain += 1
+            if not self._completions and self._in_vain >= min(_MOST_IN_VAIN, n_asked):
+                raise ServerFailed(answer.problem)
+            return
+        self._completions += 1
+        try:
+            self.kept.add([epoch])
+        except OSError as error:  # the night can do without
+            note = f"replies could not be kept for another try ({os_reason(error)})"
+            if note not in self.notes:
+                self.notes.append(note)
+
+
+def _for_the_record(model: str) -> str:
+    """A model's name without what terminals obey and FHIR does not allow."""
+    return "".join(filter(str.isprintable, model)).strip()[:_LONGEST_NAME] or "unnamed"

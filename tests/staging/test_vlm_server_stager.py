@@ -1,12 +1,16 @@
 """Staging by a model's server: a real socket, vLLM's shapes, and all that can go wrong there."""
 
 import io
+import json
+import logging
+import re
 import socket
 import threading
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_ret
 from auditor.errors import RecordingRefused, ServerFailed, SettingsRefused, UsageError
 from auditor.rulebook import load_rulebook
 from auditor.vocabulary import Channel, Derivation, Hypnogram, Montage, Recording, Role, Span, Stage
+from staging.kept_replies import KEPT
 from staging.prompt import own_prompt
 from staging.render import Image, Renderer
 from staging.reply import LONGEST_REPLY
@@ -43,12 +48,19 @@ def _short_prompt(
     monkeypatch.setenv("SOMNOAUDIT_VLM_PROMPT", str(path))
 
 
-def a_night(gaps: tuple[Span, ...] = ()) -> Montage:
-    samples = np.random.default_rng(3).normal(0.0, 15.0, N_EPOCHS * 30 * 100)
+@pytest.fixture(autouse=True)
+def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where replies are kept."""
+    monkeypatch.setenv("SOMNOAUDIT_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def a_night(gaps: tuple[Span, ...] = (), n_epochs: int = N_EPOCHS) -> Montage:
+    samples = np.random.default_rng(3).normal(0.0, 15.0, n_epochs * 30 * 100)
     for gap in gaps:
         samples[round(gap.start_s * 100) : round(gap.end_s * 100)] = np.nan
     channel = Channel.of_array("C4-M1", 100.0, samples)
-    recording = Recording("night.edf", None, N_EPOCHS * 30.0, (channel,), gaps)
+    recording = Recording("night.edf", None, n_epochs * 30.0, (channel,), gaps)
     return Montage(recording, {Role.CENTRAL: Derivation(channel)}, {})
 
 
@@ -131,6 +143,60 @@ def test_probabilities_are_those_of_the_stages_token(start: Start, night: Montag
     assert found is not None
     assert found[Stage.R] == pytest.approx(0.8 / 0.96)
     assert found[Stage.N3] == pytest.approx(0.02 / 0.96)
+
+
+LIKELIHOODS: tuple[object, ...] = (
+    "foo",
+    [1, 2],
+    {"content": "foo"},
+    {"content": [{"token": '"sleep_stage": "', "logprob": None}]},
+    {
+        "content": [
+            {"token": "N", "logprob": 0.0, "top_logprobs": [{"token": "W", "logprob": None}]}
+        ]
+    },
+    {"content": [{"token": '"sleep_stage": "N2"', "logprob": float("nan")}]},
+)
+
+
+def test_likelihoods_that_cannot_be_read_do_not_cost_the_reply(
+    start: Start, night: Montage
+) -> None:
+    said = (*LIKELIHOODS, None, None)
+    server = start(lambda asked: changed(always_n2(asked), logprobs=said[asked.number]))
+    hypnogram = stage(night, server.address)
+    assert hypnogram.stages == (Stage.N2,) * N_EPOCHS
+    assert {epoch.probabilities for epoch in hypnogram.epochs} == {None}
+    assert len(server.asked) == N_EPOCHS
+
+
+def test_an_impossible_alternative_may_be_as_unlikely_as_json_cannot_say(
+    start: Start, night: Montage
+) -> None:
+    top = [{"token": "N2", "logprob": 0.0}, {"token": "W", "logprob": float("-inf")}]
+    tokens = [
+        {"token": '"sleep_stage": "', "logprob": 0.0},
+        {"token": "N2", "logprob": 0.0, "top_logprobs": top},
+    ]
+    server = start(lambda asked: changed(always_n2(asked), logprobs={"content": tokens}))
+    found = stage(night, server.address).epochs[3].probabilities
+    assert found is not None
+    assert (found[Stage.N2], found[Stage.W]) == (1.0, 0.0)
+
+
+def test_a_reply_in_parts_is_one_text(start: Start, night: Montage) -> None:
+    reply = scoring()
+    parts = [{"type": "text", "text": reply[:20]}, {"type": "audio"}, {"text": reply[20:]}]
+    server = start(lambda asked: changed(always_n2(asked), message={"content": parts}))
+    assert stage(night, server.address).stages == (Stage.N2,) * N_EPOCHS
+    assert len(server.asked) == N_EPOCHS
+
+
+def changed(reply: Reply, **fields: Any) -> Reply:
+    """A completion whose choice says something else."""
+    body = json.loads(reply.body)
+    body["choices"][0] |= fields
+    return Reply(json.dumps(body).encode())
 
 
 def test_epochs_in_a_gap_are_neither_asked_about_nor_shown(start: Start) -> None:
@@ -232,6 +298,28 @@ def test_an_answer_that_is_no_completion_is_kept_too(
     kept = [epoch.unreadable_reply for epoch in hypnogram.epochs[: len(bodies)]]
     assert kept == ["", "<html>busy</html>", '{"choices": []}', "\ufffd\ufffd", "{"]
     assert hypnogram.stages[len(bodies) :] == (Stage.N2,) * (N_EPOCHS - len(bodies))
+
+
+@pytest.mark.usefixtures("_no_backoff")
+@pytest.mark.parametrize("body", [b"{", b'{"choices": []}', b"\xff\xfe", b" " * ((1 << 24) + 1)])
+def test_a_server_that_never_gives_a_completion_has_failed(
+    start: Start, data: Path, body: bytes
+) -> None:
+    server = start(lambda _: Reply(body))
+    with pytest.raises(ServerFailed, match=r"^model server 127\.0\.0\.1:\d+: .*answer.*; give a"):
+        stage(a_night(n_epochs=1), server.address)
+    assert not list(data.rglob("*.jsonl")), "it is to be asked again"
+
+
+@pytest.mark.usefixtures("_no_backoff")
+def test_a_long_night_ends_early_where_no_completion_comes(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_VLM_REQUESTS", "1")
+    server = start(lambda _: Reply(b"{"))
+    with pytest.raises(ServerFailed, match="is not the OpenAI API's"):
+        stage(a_night(n_epochs=12), server.address)
+    assert len({"".join(asked.images) for asked in server.asked}) == N_EPOCHS
 
 
 def test_a_refusal_without_content_is_unreadable(start: Start, night: Montage) -> None:
@@ -358,6 +446,114 @@ def test_what_no_retry_can_mend_ends_at_once(
     assert len(server.asked) == 1
 
 
+@pytest.mark.usefixtures("_no_backoff")
+def test_each_line_about_a_retry_says_what_is_wrong(
+    start: Start, night: Montage, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks = get_on_retry_hooks()
+    set_on_retry_hooks(None)  # as in a process that asks no FHIR server
+    try:
+        server = start(lambda asked: error(500) if asked.number == 2 else always_n2(asked))
+        stage(night, server.address)
+    finally:
+        set_on_retry_hooks(hooks)
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(said) == 1
+    assert re.fullmatch(r"model server 127\.0\.0\.1:\d+: answered 500; look into its log", said[0])
+
+
+# ── cut short ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_night_that_was_cut_short_goes_on_where_it_was(
+    start: Start, night: Montage, monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_VLM_REQUESTS", "1")
+    whole = stage(night, start(always_n2).address)
+    first_half = start(lambda asked: always_n2(asked) if asked.number < 5 else error(401))
+    with pytest.raises(ServerFailed, match="answered 401"):
+        stage(night, first_half.address)
+    (kept,) = (data / KEPT).iterdir()
+    assert kept.stat().st_mode & 0o077 == 0, "for its owner alone"
+    second_half = start(always_n2)
+    shares: list[float] = []
+    again = make(second_half.address).stage(night, lambda _piece, done: shares.append(done))
+    assert again == whole
+    assert len(second_half.asked) == N_EPOCHS - 5
+    assert shares[:2] == [0.0, 6 / N_EPOCHS]
+    assert not list((data / KEPT).iterdir())
+
+
+def test_epochs_between_those_that_were_answered_are_asked_about(
+    start: Start, night: Montage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOMNOAUDIT_VLM_REQUESTS", "2")
+    third_waits = threading.Event()
+
+    def all_but_one(asked: Asked) -> Reply:
+        if asked.number == 2:
+            third_waits.wait(20)
+        if asked.number == 5:
+            third_waits.set()
+        return error(401) if asked.number in (2, 5) else always_n2(asked)
+
+    with pytest.raises(ServerFailed):
+        stage(night, start(all_but_one).address)
+    server = start(always_n2)
+    hypnogram = stage(night, server.address)
+    assert hypnogram.stages == (Stage.N2,) * N_EPOCHS
+    drawn = list(Renderer(night).images(range(N_EPOCHS)))
+    shown = sorted(tuple(epoch_of(url, drawn) for url in asked.images) for asked in server.asked)
+    assert len(shown) < N_EPOCHS
+    assert all(len(epochs) == 3 or epochs in ((0, 1), (6, 7)) for epochs in shown)
+    assert len({epoch.asked_sha256 for epoch in hypnogram.epochs}) == N_EPOCHS
+
+
+def test_a_night_of_which_all_is_answered_asks_nothing(
+    start: Start, night: Montage, data: Path
+) -> None:
+    class Cancelled(Exception):
+        pass
+
+    def cancel_at_the_end(_piece: str, done: float) -> None:
+        if done == 1.0:
+            raise Cancelled
+
+    server = start(always_n2)
+    with pytest.raises(Cancelled):
+        make(server.address).stage(night, cancel_at_the_end)
+    assert list((data / KEPT).iterdir())
+    assert stage(night, server.address).stages == (Stage.N2,) * N_EPOCHS
+    assert len(server.asked) == N_EPOCHS
+
+
+def test_another_model_or_prompt_begins_anew(
+    start: Start, night: Montage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cut = start(lambda asked: always_n2(asked) if asked.number < 5 else error(401))
+    with pytest.raises(ServerFailed):
+        stage(night, cut.address)
+    other = start(always_n2)
+    other.models = ["another"]
+    stage(night, other.address)
+    assert len(other.asked) == N_EPOCHS
+    (tmp_path / "other.md").write_text("Score this.")
+    monkeypatch.setenv("SOMNOAUDIT_VLM_PROMPT", str(tmp_path / "other.md"))
+    server = start(always_n2)
+    stage(night, server.address)
+    assert len(server.asked) == N_EPOCHS
+
+
+def test_where_replies_cannot_be_kept_the_night_is_staged_all_the_same(
+    start: Start, night: Montage, data: Path
+) -> None:
+    data.mkdir()
+    (data / KEPT).write_text("a file where the folder should be")
+    hypnogram = stage(night, start(always_n2).address)
+    assert hypnogram.stages == (Stage.N2,) * N_EPOCHS
+    assert sum("replies could not be kept" in note for note in hypnogram.notes) == 1
+
+
 # ── servers that can do less, and models by name ──────────────────────────────────────────
 
 
@@ -396,6 +592,21 @@ def test_one_of_several_models_is_named_behind_the_address(start: Start, night: 
     hypnogram = stage(night, f"{server.address}#sleepvlm-lora")
     assert hypnogram.stager.version == "sleepvlm-lora"
     assert server.asked[-1].payload["model"] == "sleepvlm-lora"
+
+
+@pytest.mark.parametrize(
+    ("named", "recorded"),
+    [("\x1b[31mEvil\nname" * 50, ("[31mEvilname" * 50)[:200]), ("\x1b\n", "unnamed")],
+)
+def test_the_models_name_is_recorded_without_what_a_terminal_obeys(
+    start: Start, night: Montage, named: str, recorded: str
+) -> None:
+    server = start(always_n2)
+    server.models = [named]
+    hypnogram = stage(night, server.address)
+    assert hypnogram.stager.version == recorded
+    assert hypnogram.notes[0].startswith(f"staged by the model {recorded} with prompt")
+    assert {asked.payload["model"] for asked in server.asked} == {named}
 
 
 def test_servers_of_different_models_are_not_mixed(start: Start, night: Montage) -> None:
