@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from auditor.errors import os_reason
 from auditor.rulebook import load_rulebook
 from auditor.vocabulary import Hypnogram, Montage, ScoredEpoch, StagerIdentity
-from staging.kept_replies import KeptReplies, name_of_night
+from staging.kept_replies import KEPT, KeptReplies, name_of_night
 from staging.prompt import Prompt, Window, own_prompt, read_prompt
 from staging.qwen.find import find_model
 from staging.qwen.folder import CheckpointFolder, look_through
@@ -32,16 +32,14 @@ from staging.vlm_settings import VlmSettings, load_vlm_settings
 if TYPE_CHECKING:
     from staging.qwen.checkpoint import Checkpoint
 
-KEPT = "staging"
-"""Where, in the data folder, the replies to nights that are not done are kept."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A model in memory, and the hash of its weights."""
+    """A model in memory, the hash of its weights, and that of how they are used."""
 
     checkpoint: Checkpoint
     sha256: str
+    description_sha256: str
 
 
 class VlmStager:
@@ -79,7 +77,8 @@ class VlmStager:
 
         Raises:
             RecordingRefused: no channel that could be drawn, or no epoch without a gap.
-            CheckpointRefused: the checkpoint cannot be loaded, or not in this machine's memory.
+            CheckpointRefused: the checkpoint cannot be loaded, or not in this machine's memory,
+                or answers nothing.
         """
         windows = windows_of(montage)
         renderer = Renderer(montage, self._settings.mains_hz)
@@ -87,7 +86,14 @@ class VlmStager:
         loaded = self._load()
         kept = KeptReplies(
             self._settings.data / KEPT,
-            name_of_night(montage, loaded.sha256, self.prompt.sha256, str(self._settings.mains_hz)),
+            name_of_night(
+                montage,
+                loaded.sha256,
+                loaded.description_sha256,
+                self.prompt.sha256,
+                str(self._settings.mains_hz),
+                version("somnoaudit"),
+            ),
         )
         scored = dict(kept.read())
         remaining = [window for window in windows if window.target not in scored]
@@ -109,10 +115,15 @@ class VlmStager:
 
     def _load(self) -> _Loaded:
         from staging.qwen.checkpoint import load
+        from staging.qwen.trial import try_out
 
         with self._loading:
             if self._loaded is None:
-                self._loaded = _Loaded(load(self._folder), self._folder.weights_sha256())
+                checkpoint = load(self._folder)
+                try_out(checkpoint, self._folder.path)
+                self._loaded = _Loaded(
+                    checkpoint, self._folder.weights_sha256(), self._folder.description_sha256()
+                )
             return self._loaded
 
     def _ask(

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from jinja2 import TemplateError
-from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
+from transformers import (
+    AutoModelForImageTextToText,
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+)
 from transformers.models.qwen2_5_vl import Qwen2_5_VLTextConfig, Qwen2_5_VLVisionConfig
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.utils import logging
 
 from auditor.errors import CheckpointRefused
+from staging.qwen.refusing import refusing
 
 if TYPE_CHECKING:
     from staging.qwen.folder import CheckpointFolder
@@ -24,6 +28,10 @@ device. Larger ones keep the half precision that they were published in, on a GP
 
 SPECIAL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>")
 IMAGE_TOKEN = "<|image_pad|>"  # noqa: S105 no secret
+_ATTENTION = "sdpa"
+_NO_FIT = "do not fit what its config.json describes"
+_MOST_PACKED = 16
+"""Weights of two bits in one number of 32: quantised ones are not packed closer."""
 _PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 
 
@@ -64,13 +72,19 @@ def load(folder: CheckpointFolder) -> Checkpoint:
     """Loads a checkpoint onto the best device of this machine.
 
     Raises:
-        CheckpointRefused: the weights are not those of the architecture that is described, or
-            the tokenizer is another model's.
+        CheckpointRefused: the weights are not those of the architecture that is described, the
+            tokenizer is another model's, or a part cannot be read.
     """
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     device = best_device()
-    model, info = _load_model(folder, device)
+    with refusing(
+        folder.path,
+        f"holds weights that {_NO_FIT}",
+        "give a whole Qwen2.5-VL checkpoint",
+    ):
+        _check_size(folder)
+        model, info = _load_model(folder, device)
     model.requires_grad_(False).train(False)
     missing = sorted(info["missing_keys"])
     if missing:
@@ -79,12 +93,30 @@ def load(folder: CheckpointFolder) -> Checkpoint:
             f"lacks {len(missing)} of the model's weights, {missing[0]} first",
             "copy its weights again",
         )
-    tokenizer = _tokenizer(folder)
-    stop_tokens = _stop_tokens(model, tokenizer)
-    checkpoint = Checkpoint(model, tokenizer, _image_processor(folder), stop_tokens)
+    with refusing(folder.path, "holds a tokenizer that cannot be read", "copy it again"):
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder.path, local_files_only=True)
+    with refusing(
+        folder.path,
+        "holds a chat template that cannot be used for text and images",
+        "copy its own chat_template.jinja and tokenizer_config.json",
+    ):
+        _try_template(tokenizer)
+    with refusing(
+        folder.path, "ends a reply by what is no token", "copy its own generation_config.json"
+    ):
+        stop_tokens = _stop_tokens(model, tokenizer)
+    with refusing(folder.path, "holds an image processor that cannot be read", "copy it again"):
+        image_processor = _image_processor(folder)
+    checkpoint = Checkpoint(model, tokenizer, image_processor, stop_tokens)
     if "sliding_attention" in (checkpoint.text.layer_types or ()):
         raise CheckpointRefused(
             folder.path, "uses sliding-window attention", "give a model of the published family"
+        )
+    if not _is_cut_alike(checkpoint):
+        raise CheckpointRefused(
+            folder.path,
+            "holds an image processor that cuts images otherwise than its config.json says",
+            "copy its own preprocessor_config.json",
         )
     if not _belong_together(checkpoint):
         raise CheckpointRefused(
@@ -102,32 +134,38 @@ def best_device() -> torch.device:
     return torch.device("cpu")
 
 
+def _check_size(folder: CheckpointFolder) -> None:
+    """Refuses a description of more weights than there are, before memory is taken for them."""
+    described: Any = Qwen2_5_VLConfig.from_pretrained(folder.path, local_files_only=True)
+    sizes = folder.tensor_sizes()
+    n_held = sum(sizes) * (_MOST_PACKED if folder.is_quantised else 1)
+    n_layers = described.text_config.num_hidden_layers + described.vision_config.depth
+    if n_layers <= len(sizes):
+        with torch.device("meta"):
+            network = AutoModelForImageTextToText.from_config(  # type: ignore[no-untyped-call]
+                described, attn_implementation=_ATTENTION
+            )
+        if sum(weights.numel() for weights in network.parameters()) <= n_held:
+            return
+    raise CheckpointRefused(
+        folder.path,
+        f"lacks a part of the model's weights: they {_NO_FIT}",
+        "copy its own config.json and weights again",
+    )
+
+
 def _load_model(
     folder: CheckpointFolder, device: torch.device
 ) -> tuple[Qwen2_5_VLForConditionalGeneration, dict[str, set[str]]]:
-    try:
-        loaded: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-            folder.path,
-            dtype=_dtype(folder, device),
-            device_map=device,
-            local_files_only=True,
-            use_safetensors=True,
-            attn_implementation="sdpa",
-            output_loading_info=True,
-        )
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        RuntimeError,
-        ImportError,
-        StrictDataclassError,
-    ) as error:
-        raise CheckpointRefused(
-            folder.path,
-            "holds weights that do not fit what its config.json describes",
-            "give a whole Qwen2.5-VL checkpoint",
-        ) from error
+    loaded: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        folder.path,
+        dtype=_dtype(folder, device),
+        device_map=device,
+        local_files_only=True,
+        use_safetensors=True,
+        attn_implementation=_ATTENTION,
+        output_loading_info=True,
+    )
     model, info = loaded
     return model, info
 
@@ -142,34 +180,25 @@ def _dtype(folder: CheckpointFolder, device: torch.device) -> torch.dtype | str:
     return torch.bfloat16
 
 
-def _tokenizer(folder: CheckpointFolder) -> PreTrainedTokenizerFast:
-    try:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder.path, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise CheckpointRefused(
-            folder.path, "holds a tokenizer that cannot be read", "copy it again"
-        ) from error
-    _check_template(folder, tokenizer)
-    return cast("PreTrainedTokenizerFast", tokenizer)
-
-
-def _check_template(folder: CheckpointFolder, tokenizer: PreTrainedTokenizerFast) -> None:
+def _try_template(tokenizer: PreTrainedTokenizerFast) -> None:
     """Tries how the checkpoint writes a conversation; one for text alone takes no parts."""
     parts = [{"type": "image"}, {"type": "text", "text": ""}]
     conversation: list[dict[str, Any]] = [
         {"role": "system", "content": parts[1:]},
         {"role": "user", "content": parts},
     ]
-    if tokenizer.chat_template is None:
-        return
-    try:
+    if tokenizer.chat_template is not None:
         tokenizer.apply_chat_template(conversation, tokenize=False)
-    except (TemplateError, TypeError) as error:
-        raise CheckpointRefused(
-            folder.path,
-            "holds a chat template that cannot be used for text and images",
-            "copy its own chat_template.jinja and tokenizer_config.json",
-        ) from error
+
+
+def _is_cut_alike(checkpoint: Checkpoint) -> bool:
+    """Whether images are cut into the patches that the network was built for."""
+    cut, built = checkpoint.image_processor, checkpoint.vision
+    return (cut.patch_size, cut.merge_size, cut.temporal_patch_size) == (
+        built.patch_size,
+        built.spatial_merge_size,
+        built.temporal_patch_size,
+    )
 
 
 def _belong_together(checkpoint: Checkpoint) -> bool:
@@ -178,6 +207,7 @@ def _belong_together(checkpoint: Checkpoint) -> bool:
     return (
         all(token in known for token in SPECIAL_TOKENS)
         and known.get(IMAGE_TOKEN) == checkpoint.image_token_id
+        and checkpoint.image_token_id in checkpoint.tokenizer.added_tokens_decoder
         and len(checkpoint.tokenizer) <= (checkpoint.text.vocab_size or 0)
     )
 
@@ -186,12 +216,7 @@ def _image_processor(folder: CheckpointFolder) -> Qwen2VLImageProcessorPil:
     """The checkpoint's own, or the family's as published."""
     if not any((folder.path / name).is_file() for name in _PROCESSOR_FILES):
         return Qwen2VLImageProcessorPil()
-    try:
-        return Qwen2VLImageProcessorPil.from_pretrained(folder.path, local_files_only=True)
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointRefused(
-            folder.path, "holds an image processor that cannot be read", "copy it again"
-        ) from error
+    return Qwen2VLImageProcessorPil.from_pretrained(folder.path, local_files_only=True)
 
 
 def _stop_tokens(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from auditor.errors import CheckpointRefused, UsageError
+from auditor.errors import CheckpointRefused, UsageError, os_reason
 
 COMPACT_MODEL = Path(__file__).parents[1] / "compact_model"
 """Trained on simulated recordings, by the commands of :mod:`staging.training`."""
@@ -22,9 +22,9 @@ def find_model(model: str | None) -> Path:
             model that ships with somnoaudit.
 
     Raises:
-        UsageError: None was given, and this installation has no compact model.
-        CheckpointRefused: there is no such folder, and no such model in the hub's cache or on
-            the hub.
+        UsageError: None was given, and this installation has no compact model; or nothing was.
+        CheckpointRefused: there is no such folder, or none that can be reached, and no such
+            model in the hub's cache or on the hub.
     """
     if model is None:
         if not COMPACT_MODEL.is_dir():
@@ -33,8 +33,18 @@ def find_model(model: str | None) -> Path:
                 "installation"
             )
         return COMPACT_MODEL
-    path = Path(model).expanduser()
-    if path.exists():
+    if not model:
+        raise UsageError("--model is empty: give the folder of a checkpoint, or leave it out")
+    try:
+        path = Path(model).expanduser()
+        is_here = path.exists()
+    except OSError as error:
+        raise CheckpointRefused(
+            model, f"cannot be reached ({os_reason(error)})", "check it"
+        ) from None
+    except RuntimeError:
+        raise CheckpointRefused(model, "is in the home of nobody", "check it") from None
+    if is_here:
         return path
     if not _HUB_NAME.fullmatch(model):
         raise CheckpointRefused(

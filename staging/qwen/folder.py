@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +33,7 @@ _PACKAGE_OF: Mapping[str, tuple[str, str]] = {
     "awq": ("gptqmodel", "gptqmodel"),
     "fp8": ("kernels", "kernels"),
 }
+_DESCRIPTIONS = ("*.json", "*.jinja")
 _REMEDY = "give the folder of a Qwen2.5-VL checkpoint"
 
 
@@ -57,19 +59,39 @@ class CheckpointFolder:
 
     def weights_sha256(self) -> str:
         """Over the contents of all weight files, hexadecimal."""
-        digest = hashlib.sha256()
+        return _sha256(self.weights)
+
+    def description_sha256(self) -> str:
+        """Over all that says how the weights are used: configuration, tokenizer, images, template.
+
+        Raises:
+            CheckpointRefused: a file may not be read.
+        """
+        files = [path for kind in _DESCRIPTIONS for path in sorted(self.path.glob(kind))]
+        try:
+            each = [f"{path.name} {_sha256([path])}\n" for path in files if path.is_file()]
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+        return hashlib.sha256("".join(each).encode()).hexdigest()
+
+    def tensor_sizes(self) -> tuple[int, ...]:
+        """How many numbers each tensor of the weights has, from the heads of the files."""
+        from safetensors import safe_open
+
+        sizes: list[int] = []
         for path in self.weights:
-            with path.open("rb") as file:
-                while block := file.read(1 << 22):
-                    digest.update(block)
-        return digest.hexdigest()
+            with safe_open(path, framework="numpy") as file:
+                names = file.keys()
+                sizes += [math.prod(file.get_slice(name).get_shape()) for name in names]
+        return tuple(sizes)
 
 
 def look_through(path: Path) -> CheckpointFolder:
     """The folder of a checkpoint, if it holds one whole.
 
     Raises:
-        CheckpointRefused: it is another architecture, or a part is missing or cut short.
+        CheckpointRefused: it is another architecture, or a part is missing, cut short, or may
+            not be read.
     """
     if not path.is_dir():
         raise CheckpointRefused(path, "is not a folder", _REMEDY)
@@ -90,7 +112,7 @@ def _json(path: Path) -> Mapping[str, Any]:
     except FileNotFoundError:
         raise CheckpointRefused(path.parent, f"has no {path.name}", _REMEDY) from None
     except OSError as error:
-        raise CheckpointRefused(path, f"cannot be read ({os_reason(error)})", "check it") from None
+        raise _unreadable(path, error) from None
     except (ValueError, RecursionError):
         raise CheckpointRefused(path, "is not JSON", "copy it again") from None
     if not isinstance(content, dict):
@@ -132,9 +154,12 @@ def _weights(path: Path) -> tuple[Path, ...]:
     if (path / WEIGHTS).is_file():
         files = [WEIGHTS]
     elif (path / INDEX).is_file():
-        named = _json(path / INDEX).get("weight_map")
+        index = _json(path / INDEX)
+        named = index.get("weight_map")
         if not isinstance(named, dict) or not all(isinstance(n, str) for n in named.values()):
             raise CheckpointRefused(path / INDEX, "names no weight files", "copy it again")
+        if not isinstance(index.get("metadata"), dict):  # what reads it cannot do without
+            raise CheckpointRefused(path / INDEX, "has no metadata", "copy it again")
         files = sorted(set(named.values()))
     else:
         raise CheckpointRefused(
@@ -158,9 +183,26 @@ def _check_whole(path: Path) -> None:
     from safetensors import SafetensorError, safe_open
 
     try:
+        path.open("rb").close()  # tells why it cannot be read, which safetensors does not
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    try:
         with safe_open(path, framework="numpy"):
             pass
     except (SafetensorError, OSError) as error:
         raise CheckpointRefused(
             path, "is cut short, or no safetensors file", "copy it again"
         ) from error
+
+
+def _unreadable(path: Path, error: OSError) -> CheckpointRefused:
+    return CheckpointRefused(path, f"cannot be read ({os_reason(error)})", "check it")
+
+
+def _sha256(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from staging.qwen.checkpoint import Checkpoint
+from auditor.errors import CheckpointRefused
+
+if TYPE_CHECKING:
+    from staging.qwen.checkpoint import Checkpoint
 
 LARGEST_BATCH = 32
 """Beyond it a GPU is busy with one batch anyway, and the slowest reply holds up more others."""
@@ -39,11 +44,20 @@ def _free_bytes(device: torch.device) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-def ran_out(error: RuntimeError) -> bool:
+def ran_out(error: Exception) -> bool:
     """Whether an error says that memory ran out; only CUDA has a type of its own for it."""
     words = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         said in words for said in ("out of memory", "not enough memory", "can't allocate memory")
+    )
+
+
+def too_large(path: Path | str) -> CheckpointRefused:
+    """The refusal of a model for which this machine has not the memory."""
+    return CheckpointRefused(
+        path,
+        "does not fit into this machine's memory with even one epoch",
+        "give a smaller or a quantised model, or have a server run it (vlm-server)",
     )
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from auditor.errors import CheckpointRefused
 from staging.prompt import Prompt, Window
 from staging.qwen.checkpoint import Checkpoint
 from staging.qwen.decoding import Answer, Decoder
 from staging.qwen.images import embed, image_grid
 from staging.qwen.inputs import night_inputs, shape_of
-from staging.qwen.memory import batch_size, give_back, ran_out
+from staging.qwen.memory import batch_size, give_back, ran_out, too_large
 from staging.render import Image
 
 
@@ -79,11 +78,7 @@ class Night:
 
     def _make_room(self, tried: int) -> None:
         if tried == 1:
-            raise CheckpointRefused(
-                self._checkpoint.model.name_or_path or "model",
-                "does not fit into this machine's memory with even one epoch",
-                "give a smaller or a quantised model, or have a server run it (vlm-server)",
-            )
+            raise too_large(self._checkpoint.model.name_or_path or "model")
         self._batch_size = tried // 2
         give_back(self._checkpoint.device)
 

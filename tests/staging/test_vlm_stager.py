@@ -1,6 +1,7 @@
 """A whole recording staged by random weights: what comes out, and what stops and resumes it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,11 +26,11 @@ from auditor.vocabulary import (
     Stage,
 )
 from staging import vlm_stager
-from staging.kept_replies import KeptReplies, name_of_night
+from staging.kept_replies import KEPT, KeptReplies, name_of_night
 from staging.prompt import read_prompt
 from staging.qwen.folder import look_through
 from staging.vlm_settings import load_vlm_settings
-from staging.vlm_stager import KEPT, VlmStager
+from staging.vlm_stager import VlmStager
 
 LONGEST = 12
 
@@ -71,7 +72,7 @@ def stager(folder: Path) -> VlmStager:
 
 
 def kept_files(data: Path) -> list[Path]:
-    return sorted((data / vlm_stager.KEPT).glob("*"))
+    return sorted((data / KEPT).glob("*"))
 
 
 def replies(hypnogram: Hypnogram) -> list[str | None]:
@@ -172,6 +173,23 @@ def test_a_line_that_was_cut_short_is_asked_again(folder: Path, data: Path) -> N
     assert stager(folder).stage(montage(5), silent) == whole
 
 
+def test_what_another_checkpoint_said_with_the_same_weights_is_not_taken_over(
+    folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = shutil.copytree(folder, tmp_path / folder.name)
+    images = json.loads((other / "preprocessor_config.json").read_text())
+    changed = json.dumps({**images, "image_mean": [0.1, 0.1, 0.1]})
+    (other / "preprocessor_config.json").write_text(changed)
+    for asked in (folder, other):
+        with pytest.raises(Cancelled):
+            stager(asked).stage(montage(7), until(0.4))
+    assert len(kept_files(data)) == 2
+    monkeypatch.setattr(vlm_stager, "version", lambda _: "0.0.0")
+    with pytest.raises(Cancelled):
+        stager(folder).stage(montage(7), until(0.4))
+    assert len(kept_files(data)) == 3
+
+
 def test_another_night_another_prompt_or_other_mains_begin_anew() -> None:
     names = {
         name_of_night(montage(2), "weights", "prompt", "50.0"),
@@ -222,6 +240,19 @@ def test_it_is_refused_at_once_what_is_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(CheckpointRefused, match="holds bert, not qwen2_5_vl"):
         vlm_stager.make(str(tmp_path))
+
+
+def test_damaged_weights_do_not_stage_a_night(folder: Path, data: Path, tmp_path: Path) -> None:
+    del data
+    copied = shutil.copytree(folder, tmp_path / "copied")
+    weights = copied / "model.safetensors"
+    size = weights.stat().st_size
+    with weights.open("r+b") as file:
+        start = 8 + int.from_bytes(file.read(8), "little")
+        file.seek(start)
+        file.write(b"\xff" * (size - start))
+    with pytest.raises(CheckpointRefused, match="holds weights that answer nothing"):
+        stager(copied).stage(montage(1), silent)
 
 
 def test_without_a_model_it_says_what_it_needs(
