@@ -71,7 +71,7 @@ class CheckpointFolder:
         try:
             each = [f"{path.name} {_sha256([path])}\n" for path in files if path.is_file()]
         except OSError as error:
-            raise _unreadable(self.path, error) from None
+            raise _unreadable(Path(error.filename), error) from None
         return hashlib.sha256("".join(each).encode()).hexdigest()
 
     def tensor_sizes(self) -> tuple[int, ...]:

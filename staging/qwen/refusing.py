@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from staging.qwen.memory import ran_out, too_large
 def refusing(path: Path, problem: str, remedy: str) -> Iterator[None]:
     """Around work with one part of a checkpoint, whose errors may be of any kind.
 
+    What the libraries warn of is left out: a refusal is one line.
+
     Args:
         path: of the checkpoint.
         problem, remedy: what is wrong if the work cannot be done, and what to do.
@@ -22,7 +25,8 @@ def refusing(path: Path, problem: str, remedy: str) -> Iterator[None]:
         CheckpointRefused: the work cannot be done, or not in this machine's memory.
     """
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     except CheckpointRefused:
         raise
     except Exception as error:

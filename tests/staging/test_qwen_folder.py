@@ -322,7 +322,11 @@ DAMAGED: list[tuple[str, Callable[[Path], object], str]] = [
     ("spoil", "problem"), [d[1:] for d in DAMAGED], ids=[d[0] for d in DAMAGED]
 )
 def test_damaged_parts_are_refused_before_a_night_is_asked_about(
-    sharded: Path, tmp_path: Path, spoil: Callable[[Path], object], problem: str
+    sharded: Path,
+    tmp_path: Path,
+    recwarn: pytest.WarningsRecorder,
+    spoil: Callable[[Path], object],
+    problem: str,
 ) -> None:
     copied = shutil.copytree(sharded, tmp_path / "copied")
     spoil(copied)
@@ -330,6 +334,7 @@ def test_damaged_parts_are_refused_before_a_night_is_asked_about(
         try_out(load(look_through(copied)), copied)
     assert str(refused.value).startswith(f"{copied}: ")
     assert "\n" not in str(refused.value)
+    assert not recwarn, "nothing else is told"
 
 
 def test_whole_checkpoints_stand_the_trial(sharded: Path) -> None:
