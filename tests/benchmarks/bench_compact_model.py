@@ -41,7 +41,7 @@ from staging.phantom_seen import Seen, look_at
 from staging.vlm_stager import make
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data" / "psg"
-SEEDS = (50_101, 50_102)
+SEEDS = (50_101, 50_102, 50_103, 50_104)
 """Training has seeds of 1000 and on, 9000 and on."""
 HOURS = 2.0
 NEAR_S = 1.0
