@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from auditor.vocabulary import EPOCH_S, Phenomenon, Polarity, Span, Verdict
@@ -11,11 +11,14 @@ from connector.documents import Json
 if TYPE_CHECKING:
     from staging.phantom import Phantom
 
-_TOLD_AT_TIMES = (
+_SIGNS = (
     Phenomenon.SLEEP_SPINDLE,
     Phenomenon.K_COMPLEX,
-    Phenomenon.RAPID_EYE_MOVEMENTS,
     Phenomenon.VERTEX_SHARP_WAVES,
+    Phenomenon.AROUSAL,
+    Phenomenon.RAPID_EYE_MOVEMENTS,
+    Phenomenon.EYE_BLINKS,
+    Phenomenon.SLOW_EYE_MOVEMENTS,
 )
 _SLACK_S = 2.0
 """As far as a reader misjudges a time on a 30-s page."""
@@ -29,44 +32,59 @@ def against_truth(audit: Json, phantom: Phantom) -> Iterator[str]:
         for epoch, stage in zip(epochs, phantom.stages, strict=True)
         if epoch["stage"] != stage.value
     }
-    invented = {
-        (epoch["epoch"], i): claim["verdict"]
+    claims = [
+        (epoch["epoch"], claim)
         for epoch in epochs
-        for i, claim in enumerate(epoch["claims"])
-        if _is_invented(claim, epoch["epoch"], phantom)
-    }
+        for claim in epoch["claims"]
+        if claim["phenomenon"] in _SIGNS and claim["read"]
+    ]
+    invented = [each for each in claims if _is_invented(*each, phantom)]
+    denied = [each for each in claims if _is_wrongly_denied(*each, phantom)]
     flagged = {epoch["epoch"] for epoch in epochs if epoch["flags"]}
-    contradicted, open_ = (
-        sum(verdict == wanted for verdict in invented.values())
-        for wanted in (Verdict.CONTRADICTED, Verdict.NOT_ASSESSABLE)
-    )
-    besides = flagged - wrong - {index for index, _ in invented}
+    besides = flagged - wrong - {index for index, _ in invented + denied}
     yield (
         "\nThe night is simulated, so the truth is known. The model's mistakes, and the audit:\n"
         f"  {len(wrong)} of {len(epochs)} epochs have a wrong stage: "
         f"{len(wrong & flagged)} of them are flagged\n"
-        f"  {len(invented)} signs are told at times where there is none: "
-        f"{contradicted} of them are contradicted, {open_} left open\n"
-        f"  {len(besides)} epochs are flagged that have neither"
+        f"  {len(invented)} signs are told at times where there is none: {_found(invented)}\n"
+        f"  {len(denied)} signs are denied of epochs that have them: {_found(denied)}\n"
+        f"  {len(besides)} epochs are flagged that have none of these"
     )
 
 
-def _is_invented(claim: Json, index: int, phantom: Phantom) -> bool:
+def _found(claims: Sequence[tuple[int, Json]]) -> str:
+    contradicted, open_ = (
+        sum(claim["verdict"] == wanted for _, claim in claims)
+        for wanted in (Verdict.CONTRADICTED, Verdict.NOT_ASSESSABLE)
+    )
+    return f"{contradicted} of them are contradicted, {open_} left open"
+
+
+def _is_invented(index: int, claim: Json, phantom: Phantom) -> bool:
     """Whether a sign is told at times at none of which the night has one."""
-    if (
-        claim["phenomenon"] not in _TOLD_AT_TIMES
-        or claim["polarity"] != Polarity.PRESENT
-        or not claim["read"]
-        or not claim["spans_s"]
-    ):
+    if claim["polarity"] != Polarity.PRESENT or not claim["spans_s"]:
         return False
     told = [
         Span(index * EPOCH_S + start - _SLACK_S, index * EPOCH_S + end + _SLACK_S)
         for start, end in claim["spans_s"]
     ]
-    real = [
+    real = _real(claim, phantom)
+    return not any(a.start_s < b.end_s and b.start_s < a.end_s for a in told for b in real)
+
+
+def _is_wrongly_denied(index: int, claim: Json, phantom: Phantom) -> bool:
+    """Whether an epoch that is said to have none has half of one, or is half filled by one."""
+    start_s = index * EPOCH_S
+    return claim["polarity"] == Polarity.ABSENT and any(
+        min(event.end_s, start_s + EPOCH_S) - max(event.start_s, start_s)
+        >= min(event.end_s - event.start_s, EPOCH_S) / 2
+        for event in _real(claim, phantom)
+    )
+
+
+def _real(claim: Json, phantom: Phantom) -> list[Span]:
+    return [
         Span(event.start_s, event.end_s)
         for event in phantom.events
         if event.kind == claim["phenomenon"]
     ]
-    return not any(a.start_s < b.end_s and b.start_s < a.end_s for a in told for b in real)
