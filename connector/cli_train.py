@@ -65,7 +65,7 @@ Steps = Annotated[
 Workers = Annotated[
     int, typer.Option(min=1, metavar="N", help="Processes and threads; 1 on a GPU.")
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Everything random follows from it.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Everything random follows from it.")]
 PromptFile = Annotated[
     Path | None,
     typer.Option("--prompt", metavar="FILE", help="The prompt to train SleepVLM-3B with."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from shutil import copymode
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from auditor.rulebook import load_rulebook
 from auditor.vocabulary import EPOCH_S, SCORED_STAGES
 from staging.prompt import PROMPT_FILE, PromptForm, Window, own_prompt, user_turn
+from staging.qwen.folder import CONFIG
 
 IMAGE_MEAN, IMAGE_STD = 0.06, 0.2
 """Of the near-black images, where the family's own would push everything to one side."""
@@ -193,10 +195,20 @@ def save_checkpoint(
     dtype = model.config.dtype
     model.config.dtype = torch.bfloat16
     model.save_pretrained(folder, state_dict=weights)
+    share_weights(folder)
     model.config.dtype = dtype
     tokenizer.save_pretrained(folder)
     image_processor().save_pretrained(folder)
     (folder / PROMPT_FILE).write_text(compact_prompt() + "\n", encoding="utf-8")
+
+
+def share_weights(folder: Path) -> None:
+    """Lets everyone read a checkpoint's weights who may read its configuration.
+
+    The library that writes them leaves them to their owner alone.
+    """
+    for weights in folder.glob("*.safetensors"):
+        copymode(folder / CONFIG, weights)
 
 
 def image_processor() -> Qwen2VLImageProcessorPil:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import math
 import time
@@ -10,9 +11,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from torch import nn
+from transformers.utils import logging
+
+from auditor.errors import CheckpointRefused, UsageError, os_reason
+from staging.qwen.folder import look_through
+from staging.training.nights import TrainingNight
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +70,38 @@ _MALLOPT = {-8: 1, -3: 32 << 20, -1: (1 << 31) - 1}
 
 
 class Journal:
-    """JSON lines of what happened, to a file and to standard output."""
+    """JSON lines of what happened, to a file and to standard output, and no progress bars there.
+
+    Raises:
+        UsageError: the file cannot be written to.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written to ({os_reason(error)})") from None
         self._began = time.monotonic()
 
     def note(self, **what: object) -> None:
         line = json.dumps({**what, "minutes": round((time.monotonic() - self._began) / 60, 2)})
         self._file.write(line + "\n")
         print(line, flush=True)
+
+
+def training_sha256(start: Path | None, nights: Sequence[TrainingNight], *settings: object) -> str:
+    """What tells a training from others.
+
+    Args:
+        start: the checkpoint whose weights it starts from; None for new ones.
+        nights: that it learns; what is true of them counts.
+        settings: all else on which it hangs.
+    """
+    weights = look_through(start).weights_sha256() if start else None
+    what = (weights, [(night.name, night.truth) for night in nights], settings)
+    return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
 class Training:
@@ -81,16 +111,26 @@ class Training:
         parts: what is trained, by name.
         schedule: of the learning rate.
         state: the file from which training goes on, and to which it is saved.
+        sha256: what tells this training from others, see :func:`training_sha256`.
         threads: in which the shares of a batch are worked on.
+
+    Raises:
+        CheckpointRefused: the state is damaged, or of another training.
     """
 
     def __init__(
-        self, parts: dict[str, nn.Module], schedule: Schedule, state: Path, threads: int
+        self,
+        parts: dict[str, nn.Module],
+        schedule: Schedule,
+        state: Path,
+        sha256: str,
+        threads: int,
     ) -> None:
         self.parts = parts
         self.schedule = schedule
         self.step = 0
         self._state = state
+        self._sha256 = sha256
         keep_memory()
         self._threads = ThreadPoolExecutor(threads)
         wanted = {
@@ -103,7 +143,9 @@ class Training:
         self._wanted = list(wanted)
         self._optimizer = torch.optim.AdamW(groups, lr=schedule.peak, betas=(0.9, 0.98))
         if state.exists():
-            kept = torch.load(state, weights_only=True)
+            kept = _read(state)
+            if kept.get("sha256") != sha256:
+                raise CheckpointRefused(state, "is of another training", _REMEDY)
             for name, part in parts.items():
                 part.load_state_dict(kept[name], strict=False)
             self._optimizer.load_state_dict(kept["optimizer"])
@@ -144,11 +186,32 @@ class Training:
     def save(self) -> None:
         """Whole or not at all: a stop in between leaves what was saved before."""
         kept = {name: _learnt(part) for name, part in self.parts.items()}
-        whole = {**kept, "optimizer": self._optimizer.state_dict(), "step": self.step}
+        whole = {
+            **kept,
+            "optimizer": self._optimizer.state_dict(),
+            "step": self.step,
+            "sha256": self._sha256,
+        }
         self._state.parent.mkdir(parents=True, exist_ok=True)
         beside = self._state.with_suffix(".part")
         torch.save(whole, beside)
         beside.replace(self._state)
+
+
+_REMEDY = "delete it or give another --out"
+
+
+def _read(state: Path) -> dict[str, Any]:
+    damaged = CheckpointRefused(state, "is damaged", _REMEDY)
+    if not is_zipfile(state):  # the reader tries older formats on what is none
+        raise damaged
+    try:
+        kept = torch.load(state, weights_only=True)
+    except (RuntimeError, UnpicklingError):
+        raise damaged from None
+    if not isinstance(kept, dict):
+        raise damaged
+    return kept
 
 
 def _learnt(part: nn.Module) -> dict[str, torch.Tensor]:

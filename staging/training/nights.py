@@ -64,7 +64,7 @@ class TrainingNight:
 
 def is_whole(stem: Path) -> bool:
     """Whether a night was written to its end: its JSON comes last."""
-    return stem.with_suffix(".json").exists()
+    return _beside(stem, ".json").exists()
 
 
 def write_night(
@@ -78,37 +78,44 @@ def write_night(
     stem.parent.mkdir(parents=True, exist_ok=True)
     renderer = Renderer(montage, mains_hz)
     images = np.stack([renderer.image(epoch) for epoch in range(len(truth))])
-    np.save(stem.with_suffix(".images.npy"), images)
+    np.save(_beside(stem, ".images.npy"), images)
     seconds = second_values(montage, mains_hz, len(truth))
     if events is None:
-        np.savez_compressed(stem.with_suffix(".npz"), seconds=seconds)
+        np.savez_compressed(_beside(stem, ".npz"), seconds=seconds)
     else:
-        np.savez_compressed(stem.with_suffix(".npz"), seconds=seconds, events=events)
+        np.savez_compressed(_beside(stem, ".npz"), seconds=seconds, events=events)
     rows = [[each.stage, list(each.rules), each.reply] for each in truth]
-    stem.with_suffix(".json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    _beside(stem, ".json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 
 
 def read_night(stem: Path) -> TrainingNight:
     """A night that was written beside ``stem``.
 
     Raises:
-        RecordingRefused: it is damaged, or was written by another version.
+        RecordingRefused: it is damaged, scores no epoch, or was written by another version.
     """
     try:
-        rows = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+        rows = json.loads(_beside(stem, ".json").read_text(encoding="utf-8"))
         truth = tuple(EpochTruth(stage, tuple(rules), reply) for stage, rules, reply in rows)
-        with np.load(stem.with_suffix(".npz")) as arrays:
+        with np.load(_beside(stem, ".npz")) as arrays:
             seconds = arrays["seconds"]
             events = arrays["events"] if "events" in arrays.files else None
-        images = np.load(stem.with_suffix(".images.npy"), mmap_mode="r")
-    except (OSError, EOFError, ValueError, BadZipFile):
+        images = np.load(_beside(stem, ".images.npy"), mmap_mode="r")
+    except (OSError, EOFError, ValueError, TypeError, BadZipFile):
         raise _refused(stem, "is damaged") from None
     if events is not None and events.shape[1:] != (STEPS, len(EVENTS)):
         raise _refused(stem, "was written by another version")
+    if not any(each.reply for each in truth):
+        raise _refused(stem, "scores no epoch")
     return TrainingNight(stem.name, images, truth, seconds, events)
 
 
 def _refused(stem: Path, problem: str) -> RecordingRefused:
     return RecordingRefused(
-        stem.with_suffix(".json"), problem, "delete it, and the night is made again"
+        _beside(stem, ".json"), problem, "delete it, and the night is made again"
     )
+
+
+def _beside(stem: Path, ending: str) -> Path:
+    """One of a night's files; its name may have dots of its own."""
+    return stem.with_name(stem.name + ending)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ class NightOrder:
         return self.folder / f"{self.kind}-{self.seed:06d}"
 
 
-def make_nights(orders: Sequence[NightOrder], processes: int) -> Iterator[NightOrder]:
+def make_nights(orders: Sequence[NightOrder], processes: int) -> Generator[NightOrder, None, None]:
     """Makes those that are not there yet, and yields each when it is there."""
     wanted = []
     for order in orders:
@@ -60,8 +61,17 @@ def make_nights(orders: Sequence[NightOrder], processes: int) -> Iterator[NightO
         else:
             wanted.append(order)
     if wanted:
-        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-            yield from pool.map(make_night, wanted)
+        with ProcessPoolExecutor(
+            processes, get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_IGN)
+        ) as pool:
+            nights = [pool.submit(make_night, order) for order in wanted]
+            try:
+                for night in nights:
+                    yield night.result()
+            except BaseException:  # Ctrl-C among them: a night would first be made to its end
+                for process in active_children():
+                    process.terminate()
+                raise
 
 
 def make_night(order: NightOrder) -> NightOrder:

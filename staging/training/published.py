@@ -27,7 +27,8 @@ from staging.qwen.folder import look_through
 from staging.qwen.inputs import chat_text
 from staging.qwen.night import Night
 from staging.reply import Reply, read_reply
-from staging.training.loop import Journal, Schedule, Training
+from staging.training.compact import share_weights
+from staging.training.loop import Journal, Schedule, Training, training_sha256
 from staging.training.nights import TrainingNight
 from staging.training.presets import Published
 from staging.training.sampling import Epochs
@@ -156,7 +157,13 @@ def _train(
         preset.gradient_norm,
     )
     torch.manual_seed(seed)
-    training = Training({"model": adapted}, schedule, folder / f"{phase}.state", threads=1)
+    training = Training(
+        {"model": adapted},
+        schedule,
+        folder / f"{phase}.state",
+        training_sha256(start, nights, schedule, preset, lessons[0].prompt, seed),
+        threads=1,
+    )
     while not training.finished:
         adapted.train()
         turn, place = divmod(training.step, per_round)
@@ -175,6 +182,7 @@ def _train(
     merged = adapted.merge_and_unload()
     out = folder / phase
     merged.save_pretrained(out)
+    share_weights(out)
     checkpoint.tokenizer.save_pretrained(out)
     checkpoint.image_processor.save_pretrained(out)
     if phase == "sft":

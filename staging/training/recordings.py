@@ -8,12 +8,15 @@ subject's, as MASS names them ("01-01-0001 PSG.edf").
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from auditor.errors import RecordingRefused, ScoringRefused, os_reason
+from auditor.rulebook import load_rulebook
 from auditor.vocabulary import SCORED_STAGES, Recording
 from staging.montage import choose_montage
 from staging.training.nights import EpochTruth, is_whole, write_night
@@ -73,7 +76,7 @@ def subjects(annotations: Path, recordings: Path) -> Iterator[Subject]:
 def write_subject(
     subject: Subject, read: Reader, folder: Path, mains_hz: float, first_epoch: int
 ) -> Path:
-    """Draws a subject's night, if it is not there yet; returns where.
+    """Draws a subject's night, if it is not there yet as these files have it; returns where.
 
     Args:
         subject: who.
@@ -83,11 +86,14 @@ def write_subject(
         first_epoch: the number that the annotations give the recording's first epoch.
 
     Raises:
-        ScoringRefused: the annotations do not fit the recording.
+        ScoringRefused: the annotations do not fit the recording, or score none of its epochs.
         RecordingRefused: the recording cannot be read or drawn.
     """
-    stem = folder / subject.name.replace(" ", "-")
-    if is_whole(stem):
+    stem = folder / subject.name
+    made_of = stem.with_name(f"{stem.name}.sha256")
+    files = [_sha256(path) for path in (subject.recording, *subject.annotations)]
+    sha256 = hashlib.sha256(repr((files, first_epoch, mains_hz)).encode()).hexdigest()
+    if is_whole(stem) and made_of.exists() and made_of.read_text() == sha256:
         return stem
     recording = read(subject.recording)
     truth = [EpochTruth("?")] * recording.n_epochs
@@ -100,8 +106,23 @@ def write_subject(
                     "check that both are of one night, and --first-epoch",
                 )
             truth[epoch] = scored
+    if not any(each.reply for each in truth):
+        raise ScoringRefused(
+            subject.annotations[0], "scores no epoch", "score some, or leave it out"
+        )
+    made_of.unlink(missing_ok=True)  # of what was drawn before, should this be stopped
     write_night(stem, choose_montage(recording), mains_hz, truth)
+    made_of.write_text(sha256)
     return stem
+
+
+def _sha256(path: Path) -> str:
+    """Of a file; empty for one that cannot be read, which is told when it is."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def _rows(path: Path, first_epoch: int) -> Iterator[tuple[int, EpochTruth]]:
@@ -130,6 +151,15 @@ def _row(
         raise ScoringRefused(path, f"line {line} has no epoch or no stage", "correct the line")
     rules = tuple(each.strip(" []'\"") for each in (row["applicable_rules"] or "").split(","))
     cited = tuple(rule for rule in rules if rule)
+    if not _known_rules().issuperset(cited):
+        raise ScoringRefused(
+            path, f"line {line} cites a rule that the rulebook does not have", "correct the line"
+        )
     reasoning = (row.get("reasoning_text") or "").strip()
     right = reply(reasoning, cited, stage) if reasoning else short_reply(cited, stage)
     return int(number) - first_epoch, EpochTruth(stage, cited, right)
+
+
+@cache
+def _known_rules() -> frozenset[str]:
+    return frozenset(rule.id for rule in load_rulebook().rules)

@@ -26,7 +26,7 @@ from staging.training.blank import blank_images
 from staging.training.compact import patches, save_checkpoint, text_width
 from staging.training.decoder import reply_states
 from staging.training.encoder import BatchedEncoder, linear
-from staging.training.loop import Journal, Schedule, Training
+from staging.training.loop import Journal, Schedule, Training, training_sha256
 from staging.training.nights import TrainingNight
 from staging.training.prompts import IMAGE_TOKENS, Prompts
 from staging.training.replies import Replies
@@ -57,18 +57,30 @@ def train_sft_compact(
     checkpoint's folder.
 
     Started again with the same folder, it goes on from the last save.
+
+    Raises:
+        UsageError: the folder cannot be written to.
+        CheckpointRefused: what was saved is damaged, or of another training.
     """
     journal = Journal(folder / "sft.jsonl")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
     model.model.visual.requires_grad_(False)
+    text = torch.nn.ModuleDict({"text": model.model.language_model})
+    schedule = Schedule(steps, peak, weight_decay=0.05)
+    training = Training(
+        {"text": text},
+        schedule,
+        folder / "sft.state",
+        training_sha256(start, nights, schedule, batch, seed),
+        threads,
+    )
+    if training.finished:
+        return _save(folder / "sft", model, tokenizer, start)
     epochs, held_out = Epochs(nights), Epochs(validation)
     journal.note(phase="sft", embedding=len(epochs) + len(held_out))
     images = embed(model, epochs, threads, turned=True)
     held_out_images = embed(model, held_out, threads)
-    text = torch.nn.ModuleDict({"text": model.model.language_model})
-    schedule = Schedule(steps, peak, weight_decay=0.05)
-    training = Training({"text": text}, schedule, folder / "sft.state", threads)
     prompts = Prompts(tokenizer, model)
     replies = Replies(tokenizer, epochs, _scores(start, images[: 2 * len(epochs)]))
     shown = Windows(epochs, replies.can_turn)
@@ -88,12 +100,22 @@ def train_sft_compact(
             journal.note(phase="sft", step=training.step, alone=alone, loss=round(loss, 4))
         if training.step % save_every == 0 or training.finished:
             training.save()
-            save_checkpoint(folder / "sft", model, tokenizer)
-            if (start / HELD_FILE).exists():
-                copyfile(start / HELD_FILE, folder / "sft" / HELD_FILE)
+            _save(folder / "sft", model, tokenizer, start)
             found = check(model, tokenizer, prompts, held_out, held_out_images, alone)
             journal.note(phase="sft", step=training.step, **found)
     return folder / "sft"
+
+
+def _save(
+    folder: Path,
+    model: Qwen2_5_VLForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    start: Path,
+) -> Path:
+    save_checkpoint(folder, model, tokenizer)
+    if (start / HELD_FILE).exists():
+        copyfile(start / HELD_FILE, folder / HELD_FILE)
+    return folder
 
 
 def _scores(start: Path, images: Tensor) -> np.ndarray | None:

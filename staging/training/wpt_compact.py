@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812 as everyone calls it
-from safetensors.torch import save_file
+from safetensors.torch import save
 from sklearn.metrics import average_precision_score, cohen_kappa_score
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
@@ -32,7 +32,7 @@ from staging.training.compact import (
     word_ids,
 )
 from staging.training.encoder import BatchedEncoder
-from staging.training.loop import Journal, Schedule, Training
+from staging.training.loop import Journal, Schedule, Training, training_sha256
 from staging.training.nights import TrainingNight
 from staging.training.sampling import Epochs
 from staging.training.seconds import EVENTS, SECONDS, STEPS, VALUES
@@ -149,6 +149,10 @@ def train_wpt_compact(
     checkpoint's folder.
 
     Started again with the same folder, it goes on from the last save.
+
+    Raises:
+        UsageError: the folder cannot be written to.
+        CheckpointRefused: what was saved is damaged, or of another training.
     """
     journal = Journal(folder / "wpt.jsonl")
     if start is None:
@@ -163,7 +167,11 @@ def train_wpt_compact(
     encoder = BatchedEncoder(model)
     schedule = Schedule(steps, peak, weight_decay=0.05)
     training = Training(
-        {"model": model, "heads": heads, "words": words}, schedule, folder / "wpt.state", threads
+        {"model": model, "heads": heads, "words": words},
+        schedule,
+        folder / "wpt.state",
+        training_sha256(start, nights, schedule, batch, seed),
+        threads,
     )
     epochs, held_out = Epochs(nights), Epochs(validation)
     chances = epochs.weights()
@@ -192,7 +200,7 @@ def train_wpt_compact(
             training.save()
             journal.note(phase="wpt", step=training.step, **_check(encoder, heads, words, held_out))
     save_checkpoint(folder / "wpt", model, tokenizer)
-    save_file(words.present.state_dict(), folder / "wpt" / HELD_FILE)
+    (folder / "wpt" / HELD_FILE).write_bytes(save(words.present.state_dict()))
     return folder / "wpt"
 
 

@@ -318,3 +318,10 @@ def test_training_does_not_start_from_what_is_no_checkpoint(
     assert code == 3
     assert said.startswith(f"somnoaudit: {tmp_path}: has no config.json")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("phase", ["wpt", "sft"])
+def test_training_takes_no_seed_below_0(phase: str, tmp_path: Path, run: Run) -> None:
+    code, _, said = run("train", phase, "--out", tmp_path, "--seed", -1)
+    assert code == 2
+    assert "'--seed'" in said

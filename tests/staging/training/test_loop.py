@@ -3,16 +3,19 @@
 import json
 from functools import partial
 from pathlib import Path
+from zipfile import ZipFile
 
+import pytest
 import torch
 from torch import nn
 
+from auditor.errors import CheckpointRefused, UsageError
 from staging.training.loop import Journal, Schedule, Training
 
 
-def small(state: Path) -> Training:
+def small(state: Path, sha256: str = "this one") -> Training:
     torch.manual_seed(0)
-    return Training({"part": nn.Linear(3, 2)}, Schedule(20, 0.1), state, threads=2)
+    return Training({"part": nn.Linear(3, 2)}, Schedule(20, 0.1), state, sha256, threads=2)
 
 
 def run(training: Training, until: int) -> None:
@@ -57,3 +60,40 @@ def test_the_journal_is_json_lines(tmp_path: Path) -> None:
     Journal(tmp_path / "of" / "it.jsonl").note(step=2, loss=0.4)
     lines = (tmp_path / "of" / "it.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2]
+
+
+def test_a_training_does_not_go_on_from_another(tmp_path: Path) -> None:
+    state = tmp_path / "its.state"
+    small(state, "another").save()
+    with pytest.raises(
+        CheckpointRefused, match=r"its\.state: is of another training; delete it or"
+    ):
+        small(state)
+
+
+@pytest.mark.parametrize(
+    "damage", ["empty", "cut short", "text", "a folder", "another's", "a list"]
+)
+def test_a_damaged_state_is_refused(damage: str, tmp_path: Path) -> None:
+    state = tmp_path / "its.state"
+    small(state).save()
+    if damage == "a folder":
+        state.unlink()
+        state.mkdir()
+    elif damage == "another's":
+        with ZipFile(state, "w") as file:
+            file.writestr("a", "text")
+    elif damage == "a list":
+        torch.save([1], state)
+    else:
+        whole = state.read_bytes()
+        state.write_bytes({"empty": b"", "cut short": whole[:-9], "text": b"hello"}[damage])
+    with pytest.raises(
+        CheckpointRefused, match=r"its\.state: is damaged; delete it or give another"
+    ):
+        small(state)
+
+
+def test_a_journal_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot be written to \(is a directory\)"):
+        Journal(tmp_path)

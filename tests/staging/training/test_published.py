@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from auditor.errors import CheckpointRefused
 from staging.qwen.folder import look_through
 from staging.training.compact import build_tokenizer, new_model, save_checkpoint
 from staging.training.nights import EpochTruth, TrainingNight
@@ -82,3 +83,7 @@ def test_both_phases_give_whole_checkpoints_and_phase_2_leaves_the_eyes_alone(
     losses = [line["loss"] for line in lines if "loss" in line]
     assert losses[-1] < losses[0]
     assert [line["epoch"] for line in lines if "kappa" in line] == [1, 2]
+    for each in (wpt, sft):  # who may read the configuration may read the weights
+        assert len({path.stat().st_mode for path in each.iterdir()}) == 1
+    with pytest.raises(CheckpointRefused, match=r"sft\.state: is of another training"):
+        train_sft_published(wpt, [night], [night], tmp_path, PRESET)  # with another prompt
