@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-
-from auditor.errors import CheckpointRefused
 
 if TYPE_CHECKING:
     from staging.qwen.checkpoint import Checkpoint
@@ -42,23 +39,6 @@ def _free_bytes(device: torch.device) -> int:
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
     # What other programs use cannot be told portably: half of the machine is theirs.
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-def ran_out(error: Exception) -> bool:
-    """Whether an error says that memory ran out; only CUDA has a type of its own for it."""
-    words = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        said in words for said in ("out of memory", "not enough memory", "can't allocate memory")
-    )
-
-
-def too_large(path: Path | str) -> CheckpointRefused:
-    """The refusal of a model for which this machine has not the memory."""
-    return CheckpointRefused(
-        path,
-        "does not fit into this machine's memory with even one epoch",
-        "give a smaller or a quantised model, or have a server run it (vlm-server)",
-    )
 
 
 def give_back(device: torch.device) -> None:

@@ -11,7 +11,8 @@ from staging.qwen.checkpoint import Checkpoint
 from staging.qwen.decoding import Answer, Decoder
 from staging.qwen.images import embed, image_grid
 from staging.qwen.inputs import night_inputs, shape_of
-from staging.qwen.memory import batch_size, give_back, ran_out, too_large
+from staging.qwen.memory import batch_size, give_back
+from staging.qwen.refusing import ran_out, too_large
 from staging.render import Image
 
 

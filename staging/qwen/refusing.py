@@ -1,4 +1,4 @@
-"""One refusal for whatever the libraries that read a checkpoint have against it."""
+"""Refusals of a checkpoint for whatever the libraries that run it have against it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 from auditor.errors import CheckpointRefused
-from staging.qwen.memory import ran_out, too_large
 
 
 @contextmanager
@@ -33,3 +34,20 @@ def refusing(path: Path, problem: str, remedy: str) -> Iterator[None]:
         if ran_out(error):
             raise too_large(path) from error
         raise CheckpointRefused(path, problem, remedy) from error
+
+
+def ran_out(error: Exception) -> bool:
+    """Whether an error says that memory ran out; only CUDA has a type of its own for it."""
+    words = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        said in words for said in ("out of memory", "not enough memory", "can't allocate memory")
+    )
+
+
+def too_large(path: Path | str) -> CheckpointRefused:
+    """The refusal of a model for which this machine has not the memory."""
+    return CheckpointRefused(
+        path,
+        "does not fit into this machine's memory with even one epoch",
+        "give a smaller or a quantised model, or have a server run it (vlm-server)",
+    )
