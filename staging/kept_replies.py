@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -65,13 +66,13 @@ class KeptReplies:
 
 
 def name_of_night(montage: Montage, *asked: str) -> str:
-    """A name for a night as it is shown to a model.
+    """A name for a night as it is shown to a model by this version of somnoaudit.
 
     Args:
         montage: each of its signals counts, and not the recording's name.
         asked: what else the replies depend on: model, prompt, frequency of the mains.
     """
-    digest = hashlib.sha256("\0".join(asked).encode())
+    digest = hashlib.sha256("\0".join((version("somnoaudit"), *asked)).encode())
     for role, derivation in sorted(montage.roles.items()):
         channel = derivation.channel
         digest.update(f"\0{role} {channel.sampling_rate_hz} {channel.n_samples}\0".encode())

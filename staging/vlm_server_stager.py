@@ -14,7 +14,6 @@ from base64 import b64encode
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -110,8 +109,8 @@ class VlmServerStager:
         async with self._http() as http:
             servers = ChatServers(self.addresses, http, self.settings.vlm_timeout_s)
             model = await servers.model(self.model)
-            mains_hz, ours = str(self.settings.mains_hz), version("somnoaudit")
-            asked = name_of_night(montage, model, prompt.sha256, mains_hz, ours)
+            mains_hz = str(self.settings.mains_hz)
+            asked = name_of_night(montage, model, prompt.sha256, mains_hz)
             night = _Night(model, KeptReplies(self.settings.data / KEPT, asked))
             remaining = [window for window in windows if window.target not in night.scored]
             if not remaining:

@@ -92,7 +92,6 @@ class VlmStager:
                 loaded.description_sha256,
                 self.prompt.sha256,
                 str(self._settings.mains_hz),
-                version("somnoaudit"),
             ),
         )
         scored = dict(kept.read())

@@ -25,7 +25,7 @@ from auditor.vocabulary import (
     Span,
     Stage,
 )
-from staging import vlm_stager
+from staging import kept_replies, vlm_stager
 from staging.kept_replies import KEPT, KeptReplies, name_of_night
 from staging.prompt import read_prompt
 from staging.qwen.folder import look_through
@@ -184,7 +184,7 @@ def test_what_another_checkpoint_said_with_the_same_weights_is_not_taken_over(
         with pytest.raises(Cancelled):
             stager(asked).stage(montage(7), until(0.4))
     assert len(kept_files(data)) == 2
-    monkeypatch.setattr(vlm_stager, "version", lambda _: "0.0.0")
+    monkeypatch.setattr(kept_replies, "version", lambda _: "0.0.0")
     with pytest.raises(Cancelled):
         stager(folder).stage(montage(7), until(0.4))
     assert len(kept_files(data)) == 3
